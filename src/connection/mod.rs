@@ -1,0 +1,5 @@
+//! A replication connection.
+
+mod config;
+
+pub use config::{ChannelBinding, Config, ConfigError, SslMode};

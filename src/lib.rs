@@ -1,0 +1,19 @@
+//! walferry carries PostgreSQL changes across exactly as they were written.
+
+mod lsn;
+mod time;
+mod xid;
+
+#[cfg(feature = "net")]
+mod error;
+pub mod quote;
+#[cfg(feature = "net")]
+pub mod connection;
+
+pub use lsn::{Lsn, ParseLsnError};
+pub use time::Timestamp;
+pub use xid::{Oid, RelationId, Xid};
+#[cfg(feature = "net")]
+pub use connection::Config;
+#[cfg(feature = "net")]
+pub use error::Error;
