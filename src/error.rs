@@ -111,10 +111,14 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         let Self::Server(error) = self else { return None };
         let known = match error.sqlstate.as_bytes() {
-            b"55006" => "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed",
+            b"55006" => {
+                "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed"
+            }
             b"53300" => "raise max_wal_senders or max_connections, or close other connections",
             b"42501" => "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION",
-            b"22P05" => "a value has no form in the client's encoding; the stream must run with client_encoding UTF8",
+            b"22P05" => {
+                "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
+            }
             b"42883" => "a column has no binary form; ask for text",
             _ => return error.hint.as_deref(),
         };

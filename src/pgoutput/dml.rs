@@ -78,7 +78,8 @@ pub struct Update {
 impl Update {
     pub(super) fn read(payload: Bytes, relations: &mut Relations) -> Result<Self, DecodeError> {
         let mut r = RowReader::open(&payload, relations)?;
-        let marker = r.marker("K, O or N", |marker| matches!(marker, b'K' | b'O' | b'N').then_some(marker))?;
+        let marker =
+            r.marker("K, O or N", |marker| matches!(marker, b'K' | b'O' | b'N').then_some(marker))?;
         let old = if marker == b'N' { None } else { Some(r.tuple()?) };
         if old.is_some() {
             r.marker("N", |marker| (marker == b'N').then_some(()))?;
@@ -226,7 +227,9 @@ impl<'a> RowReader<'a> {
         let relation_id = RelationId::new(reader.u32()?);
         let Some(columns) = relations.columns_of(relation_id) else {
             let in_stream_block = relations.in_stream_block;
-            return Err(reader.fail_behind(4, DecodeErrorKind::UnknownRelation { relation_id, in_stream_block }));
+            return Err(
+                reader.fail_behind(4, DecodeErrorKind::UnknownRelation { relation_id, in_stream_block })
+            );
         };
         Ok(Self { reader, xid, relation_id, columns })
     }

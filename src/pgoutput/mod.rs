@@ -23,13 +23,16 @@ pub use self::relation::{Column, Relation, ReplicaIdentity, Type};
 pub use self::streaming::{AbortInfo, StreamAbort, StreamCommit, StreamStart};
 pub use self::transaction::{Begin, Commit, LogicalMessage, Origin};
 pub use self::tuple::{Datum, Datums, Tuple};
-pub use crate::wire::{DecodeError, DecodeErrorKind};
 use crate::Xid;
 use crate::wire::Reader;
+pub use crate::wire::{DecodeError, DecodeErrorKind};
 
 /// One message of the output plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "complete by protocol definition; a new protocol version is opted into")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "complete by protocol definition; a new protocol version is opted into"
+)]
 pub enum Message {
     /// `B`
     Begin(Begin),

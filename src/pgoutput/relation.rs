@@ -58,8 +58,7 @@ impl Relation {
         let id = RelationId::new(r.u32()?);
         let schema = read_schema(r)?;
         let name = r.string()?.to_owned();
-        let replica_identity =
-            r.byte_as("replica identity", "d, n, f or i", ReplicaIdentity::from_wire)?;
+        let replica_identity = r.byte_as("replica identity", "d, n, f or i", ReplicaIdentity::from_wire)?;
         let count = usize::from(r.count_i16("number of columns")?);
         let mut columns = Vec::with_capacity(count.min(r.left() / SMALLEST_COLUMN));
         for _ in 0..count {

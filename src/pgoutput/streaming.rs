@@ -20,7 +20,7 @@ impl StreamStart {
         Ok(Self { xid: Xid::new(r.u32()?), first_segment: r.bool("first segment")? })
     }
 
-    pub(super) fn write(&self, out: &mut BytesMut) {
+    pub(super) fn write(self, out: &mut BytesMut) {
         out.put_u32(self.xid.into());
         out.put_u8(self.first_segment.into());
     }

@@ -161,7 +161,8 @@ impl<'a> Iterator for Datums<'a> {
         match kind {
             b't' | b'b' => {
                 let (length, rest) = rest.split_first_chunk()?;
-                let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+                let (value, rest) =
+                    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
                 self.data = rest;
                 Some(if kind == b't' { Datum::Text(value) } else { Datum::Binary(value) })
             }

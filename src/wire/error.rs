@@ -103,7 +103,9 @@ impl fmt::Display for DecodeErrorKind {
             Self::Truncated { needed, left } => {
                 write!(f, "a field of {needed} bytes is cut short: {left} bytes are left")
             }
-            Self::TrailingBytes { count } => write!(f, "expected the end of the message, found {count} more bytes"),
+            Self::TrailingBytes { count } => {
+                write!(f, "expected the end of the message, found {count} more bytes")
+            }
             Self::UnknownMessage => f.write_str("expected a message of pgoutput protocol 1 to 4"),
             Self::UnexpectedByte { field, expected, found } => {
                 write!(f, "{field}: expected {expected}, found 0x{found:02x}")
@@ -113,7 +115,10 @@ impl fmt::Display for DecodeErrorKind {
             Self::InvalidUtf8 => f.write_str("a name is not UTF-8: set client_encoding to UTF8"),
             Self::UnknownRelation { relation_id, in_stream_block } => {
                 let state = if *in_stream_block { "inside" } else { "outside" };
-                write!(f, "no Relation message announced relation {relation_id} (read {state} a stream block)")
+                write!(
+                    f,
+                    "no Relation message announced relation {relation_id} (read {state} a stream block)"
+                )
             }
             Self::ColumnCount { relation_id, expected, found } => {
                 write!(f, "relation {relation_id} has {expected} columns, the tuple {found}")

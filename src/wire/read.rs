@@ -17,6 +17,11 @@ impl<'a> Reader<'a> {
         Ok((tag, Self { tag, len: message.len(), rest }))
     }
 
+    /// Reads fields that stand in a message of that tag, from where they begin.
+    pub(crate) fn within(tag: u8, fields: &'a [u8]) -> Self {
+        Self { tag, len: fields.len(), rest: fields }
+    }
+
     /// Bytes from the tag to here.
     pub(crate) fn offset(&self) -> usize {
         self.len - self.rest.len()
@@ -93,7 +98,8 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn length(&mut self, field: &'static str) -> Result<usize, DecodeError> {
         let found = self.i32()?;
-        usize::try_from(found).map_err(|_| self.fail_behind(4, DecodeErrorKind::NegativeLength { field, found }))
+        usize::try_from(found)
+            .map_err(|_| self.fail_behind(4, DecodeErrorKind::NegativeLength { field, found }))
     }
 
     /// Text up to a zero byte, which is consumed too.
