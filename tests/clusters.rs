@@ -1,5 +1,7 @@
 //! The tests' own servers: they start on every installed major, and nothing of them stays behind.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows only #[test] functions as tests, not what they call")]
+
 mod support;
 
 use std::env;
@@ -35,7 +37,36 @@ fn settings_files_and_tcp_reach_the_server() {
     assert_eq!(cluster.psql("postgres", "SELECT pg_read_file('note')"), "kept");
     let rules = cluster.psql("postgres", "SELECT auth_method FROM pg_hba_file_rules ORDER BY line_number");
     assert_eq!(rules, "trust\nreject");
+    // What the server does with the connection is up to the rules.
     TcpStream::connect((Ipv4Addr::LOCALHOST, cluster.tcp_port())).unwrap();
+}
+
+#[test]
+fn a_failed_start_shows_the_log_and_leaves_nothing() {
+    let refused = catch_unwind(|| support::newest().start_with(&[("wal_level", "nonsense")]));
+    let message = *refused.unwrap_err().downcast::<String>().unwrap();
+    assert!(message.contains("invalid value for parameter \"wal_level\""), "{message}");
+    let configuration = message.split('"').find(|word| word.ends_with("/postgresql.conf")).unwrap();
+    assert!(!Path::new(configuration).ancestors().nth(2).unwrap().exists(), "{message}");
+}
+
+#[test]
+fn clusters_can_have_an_identity_of_their_own() {
+    let server = support::newest();
+    let identifier =
+        |cluster: &Cluster| cluster.psql("postgres", "SELECT system_identifier FROM pg_control_system()");
+    let [copy, sibling] = [server.start(), server.start()];
+    let own = server.options().own_identity().start();
+    assert_eq!(identifier(&copy), identifier(&sibling));
+    assert_ne!(identifier(&copy), identifier(&own));
+}
+
+#[test]
+fn finds_and_ends_walsenders() {
+    let cluster = support::newest().start();
+    assert_eq!((cluster.terminate_walsenders(), cluster.backend_pids("walsender").len()), (0, 0));
+    assert_eq!(cluster.backend_pids("checkpointer").len(), 1);
+    assert!(cluster.wal_position().contains('/'));
 }
 
 #[test]

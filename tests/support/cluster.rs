@@ -1,9 +1,10 @@
 //! A running cluster in a folder of its own.
 
 use std::env;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,25 +21,26 @@ use super::{Server, template};
 #[derive(Debug)]
 pub(crate) struct Cluster {
     server: Server,
-    folder: PathBuf,
     port: u16,
     tcp: bool,
+    // Dropped in this order: the watchdog, which the postmaster's drop ends, outlives the folder.
+    folder: Folder,
     postmaster: Mutex<Postmaster>,
 }
 
 impl Cluster {
     pub(super) fn start(options: &ClusterOptions) -> Self {
-        let folder = fresh_folder();
-        let data = folder.join("data");
+        let folder = Folder::fresh();
+        let data = folder.0.join("data");
         if options.own_identity {
             template::initdb(&options.server, &data);
         } else {
             template::copy_to(&options.server, &data);
         }
-        options.write_into(&data, &folder);
-        let (postmaster, port) = launch(options, &folder);
+        options.write_into(&data, &folder.0);
+        let (postmaster, port) = launch(options, &folder.0);
         let (server, tcp) = (options.server.clone(), options.tcp);
-        Self { server, folder, port, tcp, postmaster: Mutex::new(postmaster) }
+        Self { server, port, tcp, folder, postmaster: Mutex::new(postmaster) }
     }
 
     pub(crate) fn major(&self) -> u32 {
@@ -51,13 +53,14 @@ impl Cluster {
 
     /// Libpq's `key=value` form: the superuser `postgres` on the Unix socket.
     pub(crate) fn conninfo(&self, database: &str) -> String {
-        let database = database.replace('\\', "\\\\").replace('\'', "\\'");
-        format!("host={} port={} user=postgres dbname='{database}'", self.folder.display(), self.port)
+        let quoted = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
+        let (host, database) = (quoted(&self.folder.0.to_string_lossy()), quoted(database));
+        format!("host={host} port={} user=postgres dbname={database}", self.port)
     }
 
     /// The folder with the Unix socket.
     pub(crate) fn socket_folder(&self) -> &Path {
-        &self.folder
+        &self.folder.0
     }
 
     /// The port in the Unix socket's name; the same as [`Cluster::tcp_port`] where there is one.
@@ -75,12 +78,12 @@ impl Cluster {
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
-        self.folder.join("data")
+        self.folder.0.join("data")
     }
 
     /// What the server has logged since it was made.
     pub(crate) fn log(&self) -> String {
-        let log = fs::read(postmaster::log_path(&self.folder)).expect("a server writes a log");
+        let log = fs::read(postmaster::log_path(&self.folder.0)).expect("a server writes a log");
         String::from_utf8_lossy(&log).into_owned()
     }
 
@@ -103,9 +106,8 @@ impl Cluster {
     pub(crate) fn restart(&self) {
         let mut postmaster = self.postmaster();
         postmaster.stop(Stop::Fast);
-        let next = Postmaster::start(&self.server, &self.folder, self.port);
+        let next = Postmaster::start(&self.server, &self.folder.0, self.port);
         let next = next.unwrap_or_else(|log| panic!("{} doesn't start again:\n{log}", self.server.version));
-        postmaster.release();
         *postmaster = next;
     }
 
@@ -117,13 +119,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let postmaster = self.postmaster.get_mut().unwrap_or_else(PoisonError::into_inner);
-        postmaster.stop(Stop::Immediately);
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            // No panic: it would hide the one that the test may be unwinding from.
-            eprintln!("{} can't be removed: {error}", self.folder.display());
-        }
-        postmaster.release();
+        self.postmaster().stop(Stop::Immediately);
     }
 }
 
@@ -136,10 +132,7 @@ fn launch(options: &ClusterOptions, folder: &Path) -> (Postmaster, u16) {
             Err(log) if options.tcp && log.contains("Address already in use") => {
                 fs::remove_file(postmaster::log_path(folder)).expect("our own log can be removed");
             }
-            Err(log) => {
-                let _ = fs::remove_dir_all(folder);
-                panic!("{} doesn't start:\n{log}", options.server.version);
-            }
+            Err(log) => panic!("{} doesn't start:\n{log}", options.server.version),
         }
     }
     panic!("five free TCP ports in a row were taken by others");
@@ -150,21 +143,34 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-fn fresh_folder() -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let name = format!("wf-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let folder = folder_of_folders().join(name);
-        match fs::create_dir(&folder) {
-            Ok(()) => {
-                fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
-                    .expect("our folder takes a mode");
-                give(&folder);
-                return folder;
+/// A fresh folder that only the servers' account may enter; removed with all it holds when dropped.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn fresh() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let name = format!("wf-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = folder_of_folders().join(name);
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {
+                    give(&path);
+                    return Self(path);
+                }
+                // Left by a process that had our pid before.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{} can't be made: {error}", path.display()),
             }
-            // Left by a process that had our pid before.
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => panic!("{} can't be made: {error}", folder.display()),
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            // No panic: it would hide the one that the test may be unwinding from.
+            eprintln!("{} can't be removed: {error}", self.0.display());
         }
     }
 }

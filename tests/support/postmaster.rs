@@ -59,7 +59,7 @@ pub(super) enum Stop {
     Immediately,
 }
 
-/// A postmaster that accepts connections.
+/// A postmaster that accepts connections. Dropping it stops it as a crash would.
 #[derive(Debug)]
 pub(super) struct Postmaster {
     child: Child,
@@ -113,17 +113,10 @@ impl Postmaster {
         self.reap();
     }
 
-    /// Ends the watchdog, after the folder is removed or another watchdog has it.
-    pub(super) fn release(&mut self) {
-        self.tell("leave");
-    }
-
     fn wait_until_ready(&mut self, folder: &Path) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while !is_ready(&folder.join("data/postmaster.pid"), self.pid()) {
             if !self.is_running() || Instant::now() > deadline {
-                self.stop(Stop::Immediately);
-                self.release();
                 return Err(log_tail(folder));
             }
             thread::sleep(PAUSE);
@@ -160,6 +153,14 @@ impl Postmaster {
     fn tell(&mut self, word: &str) {
         // A watchdog that someone has killed isn't worth failing a test for.
         let _ = writeln!(self.pipe, "{word}");
+    }
+}
+
+/// Stops the server, and ends the watchdog: the folder is removed by now, or another watchdog has it.
+impl Drop for Postmaster {
+    fn drop(&mut self) {
+        self.stop(Stop::Immediately);
+        self.tell("leave");
     }
 }
 

@@ -19,7 +19,7 @@ const INITDB: [&str; 5] =
 pub(super) fn copy_to(server: &Server, data: &Path) {
     let template = path_for(server);
     if !template.exists() {
-        make(server, &template, data.with_extension("template"));
+        make(server, &template, &data.with_extension("template"));
     }
     copy(&template, data);
 }
@@ -35,12 +35,12 @@ pub(super) fn initdb(server: &Server, data: &Path) {
 }
 
 /// Test processes may do this at the same time: each prepares its own, and whoever renames first wins.
-fn make(server: &Server, template: &Path, fresh: PathBuf) {
-    initdb(server, &fresh);
+fn make(server: &Server, template: &Path, fresh: &Path) {
+    initdb(server, fresh);
     // Beside the template, because a rename works only within one file system.
     let beside = template.with_extension(format!("{}-{:?}", process::id(), std::thread::current().id()));
     fs::create_dir_all(template.parent().expect("templates have a folder")).expect("target/ is writable");
-    copy(&fresh, &beside);
+    copy(fresh, &beside);
     match fs::rename(&beside, template) {
         Ok(()) => {}
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
@@ -48,7 +48,7 @@ fn make(server: &Server, template: &Path, fresh: PathBuf) {
         }
         Err(error) => panic!("the template {} can't be put in place: {error}", template.display()),
     }
-    fs::remove_dir_all(&fresh).expect("our own data folder can be removed");
+    fs::remove_dir_all(fresh).expect("our own data folder can be removed");
 }
 
 /// `cp -a` keeps owner and modes, and clones instead of copying where the file system can.
