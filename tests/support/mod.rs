@@ -12,6 +12,9 @@
 //! }
 //! ```
 //!
+//! More by [`Server::options`]: settings, TCP, `pg_hba.conf`, files such as the server's key. Clusters of one server share
+//! their system identifier unless [`ClusterOptions::own_identity`] is asked for.
+//!
 //! [`servers`] finds what is installed; `.ci/servers` installs what is missing.
 #![allow(
     clippy::allow_attributes,

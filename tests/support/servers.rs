@@ -111,7 +111,8 @@ fn folders() -> Vec<PathBuf> {
 /// Where `.ci/servers` puts them.
 fn own_installations() -> Vec<PathBuf> {
     if let Some(root) = env::var_os("WALFERRY_SERVERS") {
-        return vec![root.into()];
+        // Absolute, because the servers don't run in our folder.
+        return vec![fs::canonicalize(&root).unwrap_or_else(|_| root.into())];
     }
     let mut roots = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers")];
     // The script's second choice, for a checkout that the servers' account can't enter. Anyone may make a folder of

@@ -1,6 +1,7 @@
 //! Data folders: `initdb` once per server, then copies.
 //!
-//! Measured on two cores, PostgreSQL 15: `initdb` 0.46 s, a copy 0.07 s.
+//! Measured on two cores, a start with `initdb` takes 0.65 to 1.4 s, with a copy 0.1 to 0.3 s, of which the server
+//! itself needs 0.03 s. The rest is the making of a thousand files, so a `TMPDIR` in memory helps: 0.08 s.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
