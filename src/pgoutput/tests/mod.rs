@@ -11,10 +11,10 @@ use ::bytes::Bytes;
 use super::*;
 use crate::{Lsn, Oid, RelationId, Timestamp};
 
-const RELATION: RelationId = RelationId::new(16_384);
-const XID: Xid = Xid::new(1067);
+pub(crate) const RELATION: RelationId = RelationId::new(16_384);
+pub(crate) const XID: Xid = Xid::new(1067);
 
-fn relation(columns: usize) -> Relation {
+pub(crate) fn relation(columns: usize) -> Relation {
     let column = |index| Column {
         name: format!("c{index}"),
         type_oid: Oid::new(25),
@@ -44,7 +44,7 @@ fn in_block(mut decoder: Decoder) -> Decoder {
 }
 
 /// One message of each kind; rows have one column.
-fn samples() -> [Message; 19] {
+pub(crate) fn samples() -> [Message; 19] {
     let (lsn, end_lsn, time, xid) = (Lsn::new(0x10), Lsn::new(0x20), Timestamp::from_micros(7), XID);
     let tuple = || Tuple::from_datums([Datum::Text(b"1")]);
     let prepare = || Prepare { prepare_lsn: lsn, end_lsn, prepare_time: time, xid, gid: "g".into() };
@@ -94,7 +94,7 @@ fn samples() -> [Message; 19] {
     ]
 }
 
-fn logical_message(xid: Option<Xid>) -> LogicalMessage {
+pub(crate) fn logical_message(xid: Option<Xid>) -> LogicalMessage {
     let content = Bytes::from_static(b"\x00\xff");
     LogicalMessage { xid, transactional: true, lsn: Lsn::new(0x10), prefix: "p".into(), content }
 }
