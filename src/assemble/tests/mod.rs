@@ -1,7 +1,10 @@
 //! Which order of messages is a stream, and what comes out of it.
 
+mod equivalence;
 mod grammar;
+
 mod relations;
+mod streamed;
 
 use bytes::Bytes;
 
