@@ -2,7 +2,7 @@
 
 mod equivalence;
 mod grammar;
-
+mod memory;
 mod relations;
 mod streamed;
 
