@@ -1,6 +1,7 @@
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use super::{CaptureError, Context, Reader, Record};
+use crate::Lsn;
 use crate::assemble::Assembler;
 use crate::event::Event;
 use crate::frame::Frame;
@@ -35,16 +36,14 @@ impl<R: Read> Events<R> {
             assembler: Assembler::new(),
             memory_limit,
         };
-        if let Some(Record::Context(context)) = events.reader.next_record()? {
-            events.start(context);
-        }
+        events.read_first()?;
         Ok(events)
     }
 
     /// How many bytes of transactions in progress may be held back: see [`Assembler::memory_limit`].
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
-        self.assembler = Assembler::new().memory_limit(bytes);
+        self.assembler = self.assembler.memory_limit(bytes);
         self
     }
 
@@ -64,21 +63,49 @@ impl<R: Read> Events<R> {
         self.context = context;
     }
 
+    fn read_first(&mut self) -> Result<(), CaptureError> {
+        match self.reader.next_record()? {
+            Some(record) => self.take_in(record),
+            None => Ok(()),
+        }
+    }
+
+    fn take_in(&mut self, record: Record) -> Result<(), CaptureError> {
+        match record {
+            Record::Context(context) => self.start(context),
+            Record::Frame { payload, .. } => {
+                if let Frame::XLogData(data) = Frame::decode(payload)? {
+                    self.assembler.push(self.decoder.decode(data.payload)?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
             if let Some(event) = self.assembler.poll() {
                 return Ok(Some(event));
             }
             match self.reader.next_record()? {
-                Some(Record::Context(context)) => self.start(context),
-                Some(Record::Frame { payload, .. }) => {
-                    if let Frame::XLogData(data) = Frame::decode(payload)? {
-                        self.assembler.push(self.decoder.decode(data.payload)?)?;
-                    }
-                }
+                Some(record) => self.take_in(record)?,
                 None => return Ok(None),
             }
         }
+    }
+}
+
+impl<R: Read + Seek> Events<R> {
+    /// Goes on behind the last resume point at or before `lsn`: see [`Reader::seek`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::seek`].
+    pub fn seek(&mut self, lsn: Lsn) -> Result<Lsn, CaptureError> {
+        let position = self.reader.seek(lsn)?;
+        self.start(self.context.clone());
+        self.read_first()?;
+        Ok(position)
     }
 }
 
