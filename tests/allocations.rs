@@ -7,6 +7,7 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{Bytes, BytesMut};
+use walferry::capture::{Context, Reader, Writer};
 use walferry::frame::{Frame, XLogData};
 use walferry::pgoutput::{
     Column, Datum, Decoder, Delete, Insert, Message, OldTuple, Relation, ReplicaIdentity, StreamStart, Tuple,
@@ -143,4 +144,18 @@ fn a_length_that_lies_allocates_no_more_than_the_frame_holds() {
             assert!(info.bytes_max <= most, "{name}: {} bytes for {}", info.bytes_max, payload.len());
         }
     }
+}
+
+#[test]
+fn a_block_that_claims_four_gib_allocates_what_the_file_has() {
+    let file = Writer::new(Vec::new(), &Context::default()).expect("a Vec takes all").finish();
+    let mut file = file.expect("a Vec takes all");
+    file.extend([0xFF; 4096]);
+    let info = measure(|| {
+        let mut reader = Reader::new(file.as_slice()).expect("a capture");
+        assert!(reader.next_record().is_ok_and(|record| record.is_some()));
+        assert!(reader.next_record().is_ok_and(|record| record.is_none()));
+        assert!(reader.torn_tail().is_some());
+    });
+    assert!(info.bytes_max < 64 << 10, "{} bytes", info.bytes_max);
 }

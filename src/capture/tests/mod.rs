@@ -1,5 +1,8 @@
 //! What is written is what is read, and what was not written whole is not there.
 
+mod context;
+mod damage;
+mod round_trip;
 mod seek;
 
 use std::io::Cursor;
