@@ -20,9 +20,12 @@ impl Story {
         for chapter in 0..300 {
             story.announce(chapter);
             let lsn = 0x1_0000 * u64::from(chapter + 1);
-            let streamed = Xid::new(100_000 + chapter);
-            story.block(streamed, true, chapter);
-            for part in 0..4 {
+            // While none is open, and while some are.
+            for part in 0..2 {
+                story.plain(lsn + u64::from(part) * 0x100, chapter, part);
+            }
+            story.block(Xid::new(100_000 + chapter), true, chapter);
+            for part in 2..4 {
                 story.plain(lsn + u64::from(part) * 0x100, chapter, part);
             }
             story.push(&Message::Message(LogicalMessage {
