@@ -5,7 +5,7 @@
 //! | event | line |
 //! |---|---|
 //! | a relation, before its first change and again when it changed | `{"event":"relation","id":16384,"schema":"public","name":"t","replica_identity":"default","columns":[{"name":"id","type_oid":23,"type_modifier":-1,"is_key":true}]}` |
-//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 09:05:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
+//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 08:25:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
 //! | insert | `{"event":"insert","relation_id":16384,"schema":"public","table":"t","new":{…}}`; `snapshot` likewise |
 //! | update | the same with `"event":"update"`, and before `new`, if the server sent one, `"old_key":{…}` or `"old":{…}` |
 //! | delete | `"event":"delete"` with `"old_key":{…}` or `"old":{…}` |
@@ -24,16 +24,20 @@
 //! | binary, in the server's binary form | `{"binary":"00ff"}` |
 //! | text that is not UTF-8 (from a database in `SQL_ASCII`) | `{"text":"e974"}`, its bytes in hexadecimal |
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::{Batch, ChangeSink, Output};
 use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
-use crate::{RelationId, Row, quote};
+use crate::{Lsn, RelationId, Row, quote};
 
 /// Writes JSON Lines to an output.
 #[derive(Debug)]
@@ -141,10 +145,16 @@ fn write_begin<M: SerializeMap>(map: &mut M, begin: &Begin) -> Result<(), M::Err
     map.serialize_entry("commit_lsn", &begin.commit_lsn)?;
     map.serialize_entry("commit_time", &begin.commit_time.to_string())?;
     if let Some(origin) = &begin.origin {
-        let origin = serde_json::json!({"name": origin.name, "commit_lsn": origin.commit_lsn});
-        map.serialize_entry("origin", &origin)?;
+        map.serialize_entry("origin", &OriginObject { name: &origin.name, commit_lsn: origin.commit_lsn })?;
     }
     Ok(())
+}
+
+/// A struct, because `serde_json::Value` would sort its members, or not, by another crate's choice of features.
+#[derive(Serialize)]
+struct OriginObject<'a> {
+    name: &'a str,
+    commit_lsn: Lsn,
 }
 
 fn write_commit<M: SerializeMap>(map: &mut M, commit: &Commit) -> Result<(), M::Error> {

@@ -20,6 +20,9 @@ mod identity;
 mod script;
 mod statement;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 
 pub use self::script::Script;
