@@ -134,6 +134,20 @@ fn reading_from_any_commit_yields_every_later_transaction_whole() {
 }
 
 #[test]
+fn no_resume_point_stands_inside_a_transaction() {
+    // Where enough was written for one, but the transaction goes on.
+    let large = vec![b'x'; 2 << 20];
+    let transactions = [0x100, 0x200, 0x300].into_iter().flat_map(|lsn| transaction(lsn, &large));
+    let messages = [Message::Relation(None, relation(1))].into_iter().chain(transactions);
+    let file = capture(&context(), &messages.map(|message| frame(&message)).collect::<Vec<_>>(), 1);
+    for (lsn, left) in [(0, 3), (0x107, 3), (0x108, 2), (0x208, 1), (0x308, 0)] {
+        let found: Vec<_> = events_from(&file, Lsn::new(lsn)).1.collect();
+        assert_eq!(found.len(), 3 * left, "{lsn:#x}");
+        assert!(matches!(found.first(), None | Some(Event::Begin(_))), "{lsn:#x}");
+    }
+}
+
+#[test]
 fn a_position_before_everything_is_the_beginning() {
     let story = Story::tell();
     let file = capture(&context(), &story.frames, 100);
