@@ -134,11 +134,14 @@ fn a_plain_transaction_is_not_limited() {
 }
 
 /// A read buffer whose life can be watched.
-struct Buffer(Vec<u8>, Arc<()>);
+struct Buffer {
+    bytes: Vec<u8>,
+    _alive: Arc<()>,
+}
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
@@ -148,7 +151,8 @@ fn what_is_held_back_keeps_no_read_buffer_alive() {
     let mut decoder = Decoder::new();
     let mut assembler = Assembler::new();
     for message in all_kinds(XID, 100) {
-        let payload = Bytes::from_owner(Buffer(message.encode().to_vec(), Arc::clone(&alive)));
+        let buffer = Buffer { bytes: message.encode().to_vec(), _alive: Arc::clone(&alive) };
+        let payload = Bytes::from_owner(buffer);
         let message = decoder.decode(payload).unwrap();
         let tag = message.tag();
         assembler.push(message).unwrap();

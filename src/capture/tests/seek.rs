@@ -54,7 +54,7 @@ impl Story {
 
     /// A table in every tenth chapter, and a change of it five chapters later; each is sent once.
     fn announce(&mut self, chapter: u32) {
-        if chapter % 5 == 0 {
+        if chapter.is_multiple_of(5) {
             let id = RelationId::new(u32::from(RELATION) + chapter / 10);
             let name = format!("table_{chapter}");
             self.push(&Message::Relation(None, Relation { id, name, ..relation(1) }));

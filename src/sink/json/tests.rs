@@ -217,10 +217,10 @@ proptest! {
                 Datum::Null => prop_assert!(value.is_null()),
                 Datum::Unchanged => prop_assert_eq!(&value["unchanged"], true),
                 Datum::Binary(bytes) => prop_assert_eq!(&value["binary"], &hexadecimal(bytes)),
-                Datum::Text(bytes) => match value.as_str() {
-                    Some(text) => prop_assert_eq!(text.as_bytes(), bytes),
-                    None => prop_assert_eq!(&value["text"], &hexadecimal(bytes)),
-                },
+                Datum::Text(bytes) => {
+                    let hexadecimal = json!({"text": hex(bytes)});
+                    prop_assert_eq!(value, &std::str::from_utf8(bytes).map_or(hexadecimal, |text| json!(text)));
+                }
             }
         }
     }

@@ -77,7 +77,9 @@ async fn the_sink_writes_what_the_script_says() {
     sink.flush().await.unwrap();
     drop(sink);
     let (mut script, mut expected) = (Script::new(Catalog::default()), Vec::new());
-    events.iter().for_each(|event| script.event(&mut expected, event).unwrap());
+    for event in &events {
+        script.event(&mut expected, event).unwrap();
+    }
     let mut found = Vec::new();
     reader.read_to_end(&mut found).await.unwrap();
     assert_eq!(found, expected);
