@@ -14,6 +14,6 @@ pub use lsn::{Lsn, ParseLsnError};
 pub use time::Timestamp;
 pub use xid::{Oid, RelationId, Xid};
 #[cfg(feature = "net")]
-pub use connection::Config;
+pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "net")]
 pub use error::Error;
