@@ -1,0 +1,185 @@
+//! A running cluster in a folder of its own.
+
+use std::env;
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::account::{self, give};
+use super::options::ClusterOptions;
+use super::postmaster::{self, Postmaster, Stop};
+use super::{Server, template};
+
+/// A running cluster. Dropping it stops the server and removes its folder.
+///
+/// All methods take `&self`, so that a cluster can sit in a `static`; one there is cleared up after the process ends.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    server: Server,
+    port: u16,
+    tcp: bool,
+    // Dropped in this order: the watchdog, which the postmaster's drop ends, outlives the folder.
+    folder: Folder,
+    postmaster: Mutex<Postmaster>,
+}
+
+impl Cluster {
+    pub(super) fn start(options: &ClusterOptions) -> Self {
+        let folder = Folder::fresh();
+        let data = folder.0.join("data");
+        if options.own_identity {
+            template::initdb(&options.server, &data);
+        } else {
+            template::copy_to(&options.server, &data);
+        }
+        options.write_into(&data, &folder.0);
+        let (postmaster, port) = launch(options, &folder.0);
+        let (server, tcp) = (options.server.clone(), options.tcp);
+        Self { server, port, tcp, folder, postmaster: Mutex::new(postmaster) }
+    }
+
+    pub(crate) fn major(&self) -> u32 {
+        self.server.major
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Libpq's `key=value` form: the superuser `postgres` on the Unix socket.
+    pub(crate) fn conninfo(&self, database: &str) -> String {
+        let quoted = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
+        let (host, database) = (quoted(&self.folder.0.to_string_lossy()), quoted(database));
+        format!("host={host} port={} user=postgres dbname={database}", self.port)
+    }
+
+    /// The folder with the Unix socket.
+    pub(crate) fn socket_folder(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// The port in the Unix socket's name; the same as [`Cluster::tcp_port`] where there is one.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The port on 127.0.0.1 of a cluster made with [`ClusterOptions::tcp`].
+    pub(crate) fn tcp_port(&self) -> u16 {
+        assert!(
+            self.tcp,
+            "this cluster doesn't listen on TCP: make it with `server.options().tcp().start()`"
+        );
+        self.port
+    }
+
+    pub(crate) fn data_folder(&self) -> PathBuf {
+        self.folder.0.join("data")
+    }
+
+    /// What the server has logged since it was made.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(postmaster::log_path(&self.folder.0)).expect("a server writes a log");
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// The pid of the postmaster, the running one's or the last one's.
+    pub(crate) fn pid(&self) -> u32 {
+        self.postmaster().pid()
+    }
+
+    /// Stops the server as a crash would; [`Cluster::restart`] then recovers.
+    pub(crate) fn stop_immediately(&self) {
+        self.postmaster().stop(Stop::Immediately);
+    }
+
+    /// Stops the server in order: sessions are ended and a checkpoint is written.
+    pub(crate) fn stop_fast(&self) {
+        self.postmaster().stop(Stop::Fast);
+    }
+
+    /// Starts the server again, after a fast stop where it still runs. The port stays.
+    pub(crate) fn restart(&self) {
+        let mut postmaster = self.postmaster();
+        postmaster.stop(Stop::Fast);
+        let next = Postmaster::start(&self.server, &self.folder.0, self.port);
+        let next = next.unwrap_or_else(|log| panic!("{} doesn't start again:\n{log}", self.server.version));
+        *postmaster = next;
+    }
+
+    fn postmaster(&self) -> MutexGuard<'_, Postmaster> {
+        // A panic of another test says nothing about the server.
+        self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.postmaster().stop(Stop::Immediately);
+    }
+}
+
+/// Starts the server; a free TCP port can be taken by another between our look and the server's, so a few are tried.
+fn launch(options: &ClusterOptions, folder: &Path) -> (Postmaster, u16) {
+    for _ in 0..5 {
+        let port = if options.tcp { free_port() } else { 5432 };
+        match Postmaster::start(&options.server, folder, port) {
+            Ok(postmaster) => return (postmaster, port),
+            Err(log) if options.tcp && log.contains("Address already in use") => {
+                fs::remove_file(postmaster::log_path(folder)).expect("our own log can be removed");
+            }
+            Err(log) => panic!("{} doesn't start:\n{log}", options.server.version),
+        }
+    }
+    panic!("five free TCP ports in a row were taken by others");
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// A fresh folder that only the servers' account may enter; removed with all it holds when dropped.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn fresh() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let name = format!("wf-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = folder_of_folders().join(name);
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => {
+                    give(&path);
+                    return Self(path);
+                }
+                // Left by a process that had our pid before.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{} can't be made: {error}", path.display()),
+            }
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            // No panic: it would hide the one that the test may be unwinding from.
+            eprintln!("{} can't be removed: {error}", self.0.display());
+        }
+    }
+}
+
+/// The temporary folder, unless a Unix socket's path (107 bytes) gets too long in it, or the servers' account, by
+/// which the watchdog runs, couldn't remove anything from it.
+fn folder_of_folders() -> PathBuf {
+    let usual = env::temp_dir();
+    let shared = || fs::metadata(&usual).is_ok_and(|folder| folder.permissions().mode() & 0o003 == 0o003);
+    let fits = usual.as_os_str().len() < 60 && (account::own_uid() != Some(0) || shared());
+    if fits { usual } else { PathBuf::from("/tmp") }
+}

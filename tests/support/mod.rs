@@ -1,0 +1,42 @@
+//! Throwaway PostgreSQL clusters for the integration tests.
+//!
+//! ```ignore
+//! mod support;
+//!
+//! #[test]
+//! fn answers() {
+//!     for server in support::servers() {
+//!         let cluster = server.start();
+//!         assert_eq!(cluster.psql("postgres", "SELECT 1"), "1");
+//!     } // stopped and removed here; also after a panic, also when this process is killed
+//! }
+//! ```
+//!
+//! More by [`Server::options`]: settings, TCP, `pg_hba.conf`, files such as the server's key. Clusters of one server share
+//! their system identifier unless [`ClusterOptions::own_identity`] is asked for.
+//!
+//! [`servers`] finds what is installed; `.ci/servers` installs what is missing.
+#![allow(
+    clippy::allow_attributes,
+    reason = "`expect` would fail in a test binary that happens to use everything, or to panic nowhere"
+)]
+#![allow(dead_code, unused_imports, reason = "each test binary compiles this module and uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
+
+mod account;
+mod cluster;
+mod options;
+mod postmaster;
+mod psql;
+mod servers;
+mod template;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use options::ClusterOptions;
+pub(crate) use servers::{Server, newest, oldest, server, servers};
