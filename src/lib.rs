@@ -22,7 +22,7 @@ pub mod quote;
 pub mod sink;
 
 #[cfg(feature = "net")]
-pub use connection::Config;
+pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "net")]
 pub use error::Error;
 pub use event::{Change, Event, OldRow};

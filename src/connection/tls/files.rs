@@ -1,0 +1,128 @@
+//! Certificates and keys, from where libpq reads them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::Identity;
+use super::verify::Trust;
+use crate::connection::config::{RootCert, SslConfig, SslMode};
+use crate::error::Error;
+
+/// Reads everything; `home` is where `.postgresql` is looked for.
+pub(super) fn load(ssl: &SslConfig, home: Option<&Path>) -> Result<(Trust, Option<Identity>), Error> {
+    let folder = home.map(|home| home.join(".postgresql"));
+    Ok((trust(ssl, folder.as_deref())?, identity(ssl, folder.as_deref())?))
+}
+
+/// libpq's rule: a root certificate file that is there is used whatever the mode (the manual says so of `require`,
+/// the code does so in all); only the two `verify` modes insist on one.
+fn trust(ssl: &SslConfig, folder: Option<&Path>) -> Result<Trust, Error> {
+    let verify = matches!(ssl.mode, SslMode::VerifyCa | SslMode::VerifyFull);
+    let path = match &ssl.root_cert {
+        Some(RootCert::System) => return system(ssl.mode),
+        Some(RootCert::File(path)) => Some(path.clone()),
+        None => folder.map(|folder| folder.join("root.crt")),
+    };
+    match path.filter(|path| path.exists()) {
+        Some(path) => roots(certificates(&path, "sslrootcert")?, &path, ssl.mode),
+        None if verify => Err(missing_root(ssl, folder)),
+        None => Ok(Trust::Anyone),
+    }
+}
+
+fn roots(certificates: Vec<CertificateDer<'static>>, path: &Path, mode: SslMode) -> Result<Trust, Error> {
+    let mut store = RootCertStore::empty();
+    for certificate in &certificates {
+        store
+            .add(certificate.clone())
+            .map_err(|error| refused("sslrootcert", format!("{}: {error}", path.display())))?;
+    }
+    Ok(Trust::Roots { store, certificates, check_name: mode == SslMode::VerifyFull })
+}
+
+/// Everyone's authorities vouch for everyone: without the host's name that would prove nothing, so libpq insists.
+fn system(mode: SslMode) -> Result<Trust, Error> {
+    if mode != SslMode::VerifyFull {
+        return Err(refused("sslrootcert", "system is only safe with sslmode=verify-full".to_owned()));
+    }
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut store = RootCertStore::empty();
+    // System stores hold odd certificates; those that cannot be read cannot be trusted, which is all that matters.
+    let (added, _) = store.add_parsable_certificates(loaded.certs.iter().cloned());
+    if added == 0 {
+        return Err(refused("sslrootcert", "the system has no readable root certificate".to_owned()));
+    }
+    Ok(Trust::Roots { store, certificates: loaded.certs, check_name: true })
+}
+
+fn missing_root(ssl: &SslConfig, folder: Option<&Path>) -> Error {
+    let place = match (&ssl.root_cert, folder) {
+        (Some(RootCert::File(path)), _) => path.display().to_string(),
+        (_, Some(folder)) => folder.join("root.crt").display().to_string(),
+        _ => "~/.postgresql/root.crt (no home directory)".to_owned(),
+    };
+    refused("sslrootcert", format!(
+        "{place} does not exist; give the authority's certificate, sslrootcert=system, or a weaker sslmode"
+    ))
+}
+
+fn identity(ssl: &SslConfig, folder: Option<&Path>) -> Result<Option<Identity>, Error> {
+    let default = |name: &str| folder.map(|folder| folder.join(name)).filter(|path| path.exists());
+    let Some(cert) = ssl.cert.clone().or_else(|| default("postgresql.crt")) else { return Ok(None) };
+    let Some(key) = ssl.key.clone().or_else(|| default("postgresql.key")) else {
+        return Err(refused("sslkey", format!("there is a certificate, {}, but no key", cert.display())));
+    };
+    check_permissions(&key)?;
+    let chain = certificates(&cert, "sslcert")?;
+    let key = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
+        refused("sslkey", format!(
+            "{}: {error}; it must be an unencrypted PEM key (PKCS#8, PKCS#1 or SEC1)",
+            key.display()
+        ))
+    })?;
+    Ok(Some(Identity { chain, key }))
+}
+
+fn certificates(path: &Path, setting: &'static str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(refused(setting, format!("{} holds no PEM certificate", path.display())))
+        }
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(refused(setting, format!("{}: {error}", path.display()))),
+    }
+}
+
+/// libpq's rule: nobody but the owner may read the key; root's keys may be readable for their group.
+#[cfg(unix)]
+fn check_permissions(key: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::metadata(key).map_err(|source| unreadable(key.to_owned(), source))?;
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if !metadata.is_file() || metadata.mode() & forbidden != 0 {
+        return Err(refused("sslkey", format!(
+            "{} must be a file that only its owner can read: chmod 0600 (0640 if it is root's)",
+            key.display()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_permissions(key: &Path) -> Result<(), Error> {
+    fs::metadata(key).map(|_| ()).map_err(|source| unreadable(key.to_owned(), source))
+}
+
+fn unreadable(path: PathBuf, source: io::Error) -> Error {
+    Error::Io { during: format!("reading sslkey {}", path.display()), source }
+}
+
+fn refused(setting: &'static str, problem: String) -> Error {
+    Error::Certificate { setting, problem }
+}
