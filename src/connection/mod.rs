@@ -2,4 +2,4 @@
 
 mod config;
 
-pub use config::{ChannelBinding, Config, ConfigError, SslMode};
+pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
