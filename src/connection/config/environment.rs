@@ -270,4 +270,29 @@ mod tests {
         assert_eq!(account_name(accounts, "70"), Some("postgres"));
         assert_eq!(account_name(accounts, "7"), None);
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn sees_who_else_has_access_to_a_file() -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = env::temp_dir().join(format!("walferry-config-{}", std::process::id()));
+        fs::write(&path, "*:*:*:*:x")?;
+        for (mode, is_shared) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o610, true)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+            assert_eq!(Process.state(&path)?, FileState { is_plain: true, is_shared }, "{mode:o}");
+        }
+        fs::remove_file(&path)?;
+        assert!(!Process.exists(&path));
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn knows_the_user_of_this_process() {
+        let Ok(id) = std::process::Command::new("id").arg("-un").output() else { return };
+        if id.status.success() {
+            assert_eq!(Process.user_name().as_deref(), str::from_utf8(&id.stdout).ok().map(str::trim_end));
+        }
+    }
 }
