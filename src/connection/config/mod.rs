@@ -176,6 +176,16 @@ impl Config {
     /// # Errors
     ///
     /// A service that cannot be found, a value of any of these sources that cannot be used, or no user at all.
+    ///
+    /// ```no_run
+    /// use walferry::Config;
+    ///
+    /// let config = "host=db.example.com".parse::<Config>()?.complete_from_environment()?;
+    /// for warning in config.warnings() {
+    ///     eprintln!("{warning}");
+    /// }
+    /// # Ok::<(), walferry::connection::ConfigError>(())
+    /// ```
     pub fn complete_from_environment(self) -> Result<Self, ConfigError> {
         self.complete(&Process)
     }
@@ -183,6 +193,14 @@ impl Config {
     /// Connects to this host alone: a name, an address, or the folder of a socket (`/…`, or `@…` on Linux).
     ///
     /// Replaces every host given before. Several hosts go in a connection string.
+    ///
+    /// ```
+    /// use walferry::Config;
+    ///
+    /// let either: Config = "host=db-1,db-2 port=5433".parse()?;
+    /// assert_eq!(either.host("db-3").to_string(), "host=db-3 port=5433 sslmode=prefer");
+    /// # Ok::<(), walferry::connection::ConfigError>(())
+    /// ```
     pub fn host(mut self, host: impl Into<String>) -> Self {
         let ports = if self.lists.ports.len() == 1 { self.lists.ports } else { Vec::new() };
         self.lists = HostLists { names: vec![host.into()], addresses: Vec::new(), ports };
@@ -251,6 +269,13 @@ impl Config {
     /// The file of trusted root certificates, in PEM; or the word `system` for those of the operating system.
     ///
     /// `system` makes [`SslMode::VerifyFull`] the default: anybody can have a certificate from a public authority.
+    ///
+    /// ```
+    /// use walferry::Config;
+    ///
+    /// let config = Config::new().host("db.example.com").ssl_root_cert("system");
+    /// assert_eq!(config.to_string(), "host=db.example.com port=5432 sslmode=verify-full");
+    /// ```
     pub fn ssl_root_cert(mut self, file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         self.ssl.root_cert =

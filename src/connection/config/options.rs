@@ -52,6 +52,15 @@ pub(crate) enum TargetSession {
 }
 
 /// libpq's `sslmode`, from the weakest to the strongest.
+///
+/// The manual's "34.19.3. Protection Provided in Different Modes" says what each is good for.
+///
+/// ```
+/// use walferry::connection::SslMode;
+///
+/// assert!(SslMode::Prefer < SslMode::VerifyFull);
+/// assert_eq!(SslMode::VerifyFull.as_str(), "verify-full");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SslMode {
