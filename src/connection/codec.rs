@@ -250,7 +250,9 @@ impl Encoder<FrontendMessage<'_>> for Codec {
 
     fn encode(&mut self, message: FrontendMessage<'_>, buffer: &mut BytesMut) -> Result<(), WireError> {
         match message {
-            FrontendMessage::Startup(parameters) => frontend::startup_message(parameters.iter().copied(), buffer)?,
+            FrontendMessage::Startup(parameters) => {
+                frontend::startup_message(parameters.iter().copied(), buffer)?
+            }
             FrontendMessage::Password(password) => frontend::password_message(password, buffer)?,
             FrontendMessage::SaslInitialResponse { mechanism, data } => {
                 frontend::sasl_initial_response(mechanism, data, buffer)?;

@@ -41,8 +41,8 @@ use self::transport::Transport;
 use crate::error::Error;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
-pub use config::{ChannelBinding, Config, ConfigError, SslMode};
 pub use command::SystemIdentity;
+pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
 
@@ -96,11 +96,14 @@ impl Connection {
 
     fn new(transport: Transport, session: Session) -> Result<Self, Error> {
         let text = session.parameter("server_version").ok_or_else(|| {
-            Error::Protocol("the server did not report its server_version; is this a PostgreSQL server?".to_owned())
+            Error::Protocol(
+                "the server did not report its server_version; is this a PostgreSQL server?".to_owned(),
+            )
         })?;
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
-        let mut connection = Self { transport, session, version, transaction: Transaction::None, unusable: None };
+        let mut connection =
+            Self { transport, session, version, transaction: Transaction::None, unusable: None };
         connection.transport.during("during a command");
         Ok(connection)
     }
