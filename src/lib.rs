@@ -19,12 +19,20 @@ pub mod connection;
 mod error;
 pub mod quote;
 #[cfg(feature = "net")]
+pub mod stream;
+#[cfg(feature = "net")]
 pub mod sink;
+#[cfg(feature = "net")]
+pub mod pipeline;
 
 #[cfg(feature = "net")]
 pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "net")]
 pub use error::Error;
+#[cfg(feature = "net")]
+pub use stream::{ReplicationStream, StreamOptions};
+#[cfg(feature = "net")]
+pub use {pipeline::Pipeline, sink::{Batch, ChangeSink}};
 pub use event::{Change, Event, OldRow};
 pub use lsn::{Lsn, ParseLsnError};
 pub use pgoutput::{Column, Relation};

@@ -21,6 +21,7 @@ mod auth;
 mod codec;
 mod command;
 mod config;
+mod copy_both;
 mod dial;
 mod keepalive;
 mod negotiate;
@@ -40,6 +41,7 @@ use self::startup::Session;
 use self::transport::Transport;
 use crate::error::Error;
 
+pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use crate::error::{Attempt, ConnectError, ServerError};
 pub use command::SystemIdentity;
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
@@ -69,6 +71,8 @@ pub struct Connection {
     session: Session,
     version: ServerVersion,
     transaction: Transaction,
+    /// Whether it has started its one stream.
+    streamed: bool,
     /// Why the connection is of no more use.
     unusable: Option<&'static str>,
 }
@@ -103,7 +107,7 @@ impl Connection {
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
         let mut connection =
-            Self { transport, session, version, transaction: Transaction::None, unusable: None };
+            Self { transport, session, version, transaction: Transaction::None, streamed: false, unusable: None };
         connection.transport.during("during a command");
         Ok(connection)
     }
