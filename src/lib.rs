@@ -17,25 +17,28 @@ mod row;
 pub mod connection;
 #[cfg(feature = "net")]
 mod error;
-pub mod quote;
 #[cfg(feature = "net")]
-pub mod stream;
+pub mod pipeline;
+pub mod quote;
 #[cfg(feature = "net")]
 pub mod sink;
 #[cfg(feature = "net")]
-pub mod pipeline;
+pub mod stream;
 
 #[cfg(feature = "net")]
 pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "net")]
 pub use error::Error;
-#[cfg(feature = "net")]
-pub use stream::{ReplicationStream, StreamOptions};
-#[cfg(feature = "net")]
-pub use {pipeline::Pipeline, sink::{Batch, ChangeSink}};
 pub use event::{Change, Event, OldRow};
 pub use lsn::{Lsn, ParseLsnError};
 pub use pgoutput::{Column, Relation};
 pub use row::Row;
+#[cfg(feature = "net")]
+pub use stream::{ReplicationStream, StreamOptions};
 pub use time::Timestamp;
 pub use xid::{Oid, RelationId, Xid};
+#[cfg(feature = "net")]
+pub use {
+    pipeline::Pipeline,
+    sink::{Batch, ChangeSink},
+};

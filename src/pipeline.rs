@@ -111,7 +111,11 @@ impl<S: ChangeSink> Pipeline<S> {
     ///
     /// The stream's, or [`Error::Sink`]. What was flushed before is acknowledged as far as the server could still be
     /// reached; the rest comes again.
-    pub async fn run(self, stream: ReplicationStream, shutdown: impl Future<Output = ()>) -> Result<Summary, Error> {
+    pub async fn run(
+        self,
+        stream: ReplicationStream,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Summary, Error> {
         self.drive(stream, shutdown).await
     }
 
@@ -128,7 +132,11 @@ impl<S: ChangeSink> Pipeline<S> {
         self.drive(source::Captured::new(events), shutdown).await
     }
 
-    async fn drive(mut self, mut source: impl Source, shutdown: impl Future<Output = ()>) -> Result<Summary, Error> {
+    async fn drive(
+        mut self,
+        mut source: impl Source,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Summary, Error> {
         let mut shutdown = pin!(shutdown);
         let mut summary = Summary::default();
         let mut end = End::Batch;
@@ -172,7 +180,12 @@ impl<S: ChangeSink> Pipeline<S> {
     }
 
     /// Writes and flushes a batch, then acknowledges what is complete in it.
-    async fn deliver(&mut self, batch: Batch, source: &mut impl Source, summary: &mut Summary) -> Result<(), Error> {
+    async fn deliver(
+        &mut self,
+        batch: Batch,
+        source: &mut impl Source,
+        summary: &mut Summary,
+    ) -> Result<(), Error> {
         if batch.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 use std::io::Read;
 
 use super::{CaptureError, Context, Reader, Record};
+use crate::Lsn;
 use crate::assemble::Assembler;
 use crate::event::Event;
 use crate::frame::Frame;
@@ -18,6 +19,8 @@ pub struct Events<R> {
     decoder: Decoder,
     assembler: Assembler,
     memory_limit: usize,
+    stop_at: Option<Lsn>,
+    stopped: bool,
 }
 
 impl<R: Read> Events<R> {
@@ -34,6 +37,8 @@ impl<R: Read> Events<R> {
             decoder: Decoder::new(),
             assembler: Assembler::new(),
             memory_limit,
+            stop_at: None,
+            stopped: false,
         };
         if let Some(Record::Context(context)) = events.reader.next_record()? {
             events.start(context);
@@ -45,6 +50,12 @@ impl<R: Read> Events<R> {
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
         self.assembler = Assembler::new().memory_limit(bytes);
+        self
+    }
+
+    /// Ends behind the last transaction that committed at or before `lsn`.
+    pub fn stop_at(mut self, lsn: Lsn) -> Self {
+        self.stop_at = Some(lsn);
         self
     }
 
@@ -69,11 +80,19 @@ impl<R: Read> Events<R> {
             if let Some(event) = self.assembler.poll() {
                 return Ok(Some(event));
             }
+            if self.stopped {
+                return Ok(None);
+            }
             match self.reader.next_record()? {
                 Some(Record::Context(context)) => self.start(context),
                 Some(Record::Frame { payload, .. }) => {
                     if let Frame::XLogData(data) = Frame::decode(payload)? {
-                        self.assembler.push(self.decoder.decode(data.payload)?)?;
+                        let message = self.decoder.decode(data.payload)?;
+                        if message.commits_behind(self.stop_at) {
+                            self.stopped = true;
+                            return Ok(None);
+                        }
+                        self.assembler.push(message)?;
                     }
                 }
                 None => return Ok(None),

@@ -78,7 +78,9 @@ impl Connection {
             }
         };
         let during = || "waiting for the end of the stream".to_owned();
-        tokio::time::timeout(END, ended).await.map_err(|_| Error::Timeout { during: during(), after: END })??;
+        tokio::time::timeout(END, ended)
+            .await
+            .map_err(|_| Error::Timeout { during: during(), after: END })??;
         self.transport.during("during a command");
         self.unusable = None;
         Ok(())

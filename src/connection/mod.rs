@@ -41,8 +41,8 @@ use self::startup::Session;
 use self::transport::Transport;
 use crate::error::Error;
 
-pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use crate::error::{Attempt, ConnectError, ServerError};
+pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
@@ -106,8 +106,14 @@ impl Connection {
         })?;
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
-        let mut connection =
-            Self { transport, session, version, transaction: Transaction::None, streamed: false, unusable: None };
+        let mut connection = Self {
+            transport,
+            session,
+            version,
+            transaction: Transaction::None,
+            streamed: false,
+            unusable: None,
+        };
         connection.transport.during("during a command");
         Ok(connection)
     }

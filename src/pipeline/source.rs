@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream as _;
 
+use crate::ReplicationStream;
 use crate::capture::Events;
 use crate::error::Error;
 use crate::event::{Commit, Event};
 use crate::pgoutput::LogicalMessage;
-use crate::ReplicationStream;
 
 pub(super) trait Source {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>>;

@@ -146,7 +146,11 @@ mod tests {
     }
 
     fn keepalive(wal_end: u64) -> PrimaryKeepalive {
-        PrimaryKeepalive { wal_end: Lsn::new(wal_end), clock: Timestamp::from_micros(0), reply_requested: false }
+        PrimaryKeepalive {
+            wal_end: Lsn::new(wal_end),
+            clock: Timestamp::from_micros(0),
+            reply_requested: false,
+        }
     }
 
     #[test]
@@ -210,7 +214,9 @@ mod tests {
         let (mut feedback, start) = feedback();
         let half = start + Duration::from_secs(30);
         assert!(feedback.status(half).is_some_and(|status| status.reply_requested));
-        assert!(feedback.status(half + Duration::from_secs(10)).is_some_and(|status| !status.reply_requested));
+        assert!(
+            feedback.status(half + Duration::from_secs(10)).is_some_and(|status| !status.reply_requested)
+        );
         assert_eq!(feedback.timed_out(half + Duration::from_secs(29)), None);
         assert_eq!(feedback.timed_out(half + Duration::from_secs(30)), Some(Duration::from_secs(60)));
         feedback.heard(false, half + Duration::from_secs(30));

@@ -24,7 +24,7 @@ use crate::connection::{BackendMessage, Connection, FrontendMessage};
 use crate::error::{Error, ServerError};
 use crate::event::{Commit, Event};
 use crate::frame::Frame;
-use crate::pgoutput::{Decoder, LogicalMessage, Message};
+use crate::pgoutput::{Decoder, LogicalMessage};
 use crate::{Lsn, Timestamp, capture};
 
 /// Committed transactions from a live server, in commit order.
@@ -263,8 +263,11 @@ impl ReplicationStream {
         match Frame::decode(payload).map_err(|source| Error::Decode { near, source })? {
             Frame::XLogData(data) => {
                 let near = data.start;
-                let message = self.decoder.decode(data.payload).map_err(|source| Error::Decode { near, source })?;
-                if !self.stops_before(&message) {
+                let message =
+                    self.decoder.decode(data.payload).map_err(|source| Error::Decode { near, source })?;
+                if message.commits_behind(self.stop_at) {
+                    self.state = State::Stopped;
+                } else {
                     self.assembler.push(message).map_err(|source| Error::Violation { near, source })?;
                 }
             }
@@ -280,19 +283,6 @@ impl ReplicationStream {
         Ok(())
     }
 
-    /// Whether the message begins or commits a transaction behind the stop position.
-    fn stops_before(&mut self, message: &Message) -> bool {
-        let commit_lsn = match message {
-            Message::Begin(begin) => begin.commit_lsn,
-            Message::StreamCommit(commit) => commit.commit_lsn,
-            _ => return self.state == State::Stopped,
-        };
-        if self.stop_at.is_some_and(|stop| commit_lsn > stop) {
-            self.state = State::Stopped;
-        }
-        self.state == State::Stopped
-    }
-
     /// What is neither data nor a keepalive.
     fn out_of_band(&mut self, message: BackendMessage) -> Result<(), Error> {
         match message {
@@ -304,7 +294,10 @@ impl ReplicationStream {
 
     /// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
     /// changes. Acknowledging past them would lose them.
-    fn notice(&mut self, body: &postgres_protocol::message::backend::NoticeResponseBody) -> Result<(), Error> {
+    fn notice(
+        &mut self,
+        body: &postgres_protocol::message::backend::NoticeResponseBody,
+    ) -> Result<(), Error> {
         const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
         let notice = ServerError::read(body.fields())
             .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;

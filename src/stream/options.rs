@@ -194,10 +194,17 @@ mod tests {
     fn asks_for_the_lowest_protocol_that_has_everything() {
         for (streaming, expected) in [
             (Streaming::On, "proto_version '2', publication_names '\"It''s \"\"a\"\", B\"', streaming 'on'"),
-            (Streaming::Parallel, "proto_version '4', publication_names '\"It''s \"\"a\"\", B\"', streaming 'parallel'"),
+            (
+                Streaming::Parallel,
+                "proto_version '4', publication_names '\"It''s \"\"a\"\", B\"', streaming 'parallel'",
+            ),
         ] {
-            let command = options().streaming(streaming).binary(true).messages(true).origin(Origin::None).command();
-            assert!(command.ends_with(&format!("({expected}, binary 'true', messages 'true', origin 'none')")), "{command}");
+            let command =
+                options().streaming(streaming).binary(true).messages(true).origin(Origin::None).command();
+            assert!(
+                command.ends_with(&format!("({expected}, binary 'true', messages 'true', origin 'none')")),
+                "{command}"
+            );
         }
     }
 }

@@ -26,7 +26,9 @@ impl Recording {
 
     /// Waits for the disk, on a thread that may block.
     pub(super) async fn sync(&mut self) -> Result<(), Error> {
-        let Some(mut writer) = self.writer.take() else { return Err(failed(io::ErrorKind::BrokenPipe.into())) };
+        let Some(mut writer) = self.writer.take() else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
         let synced = tokio::task::spawn_blocking(move || {
             writer.flush()?;
             writer.out().sync_data()?;

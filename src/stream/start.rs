@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::feedback::Feedback;
 use super::recording::Recording;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
+use crate::RelationId;
 use crate::assemble::Assembler;
 use crate::capture::{self, Writer};
 use crate::catalog::{Catalog, TableFacts};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::pgoutput::Decoder;
-use crate::RelationId;
 
 impl Connection {
     /// Starts the stream of a slot.
@@ -125,5 +125,4 @@ impl ReplicationStream {
     pub fn record(&mut self, capture: Writer<File>) {
         self.recording = Some(Recording::new(capture));
     }
-
 }
