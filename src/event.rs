@@ -146,7 +146,7 @@ impl Event {
     pub fn byte_len(&self) -> usize {
         match self {
             Self::Change(change) => change.rows().map(|row| row.tuple().byte_len()).sum(),
-            Self::Message(message) => message.content.len(),
+            Self::Message(message) => message.prefix.len() + message.content.len(),
             Self::Begin(_) | Self::Commit(_) => 0,
         }
     }

@@ -126,7 +126,7 @@ impl Assembler {
         match &mut self.state {
             State::Begun(begin) if begin.origin.is_none() => begin.origin = Some(origin),
             State::Block { xid } if self.streamed.may_have_origin(*xid) => {
-                self.streamed.set_origin(*xid, origin)
+                self.streamed.set_origin(*xid, origin)?;
             }
             _ => return Err(self.unexpected(b'O')),
         }

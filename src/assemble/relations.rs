@@ -29,7 +29,11 @@ impl Relations {
                 (delete.xid, Change::Delete { old: self.old_row(delete.relation_id, delete.old)? })
             }
             Message::Truncate(truncate) => (truncate.xid, self.truncate(&truncate)?),
-            Message::Message(message) => return Ok(Some((message.xid, Event::Message(message)))),
+            // The event is the same whether it came in a block or not: its transaction is the Begin's.
+            Message::Message(mut message) => {
+                let xid = message.xid.take();
+                return Ok(Some((xid, Event::Message(message))));
+            }
             Message::Relation(_, relation) => {
                 self.announce(relation);
                 return Ok(None);

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
+
 use super::Violation;
 use crate::Xid;
 use crate::event::{Change, Event};
-use crate::pgoutput::{Origin, StreamAbort, StreamStart};
+use crate::pgoutput::{LogicalMessage, Origin, StreamAbort, StreamStart};
 
 /// What each transaction in progress has done so far, by its top-level id.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ impl Streamed {
     pub(super) fn start(&mut self, start: StreamStart) -> Result<(), Violation> {
         if start.first_segment {
             self.discard(start.xid);
+            self.hold(Transaction::default().footprint())?;
             self.open.insert(start.xid, Transaction::default());
         }
         if self.open.contains_key(&start.xid) { Ok(()) } else { Err(Violation::UnknownStream(start.xid)) }
@@ -43,16 +46,15 @@ impl Streamed {
         self.open.get(&top).is_some_and(|open| open.origin.is_none() && open.events.is_empty())
     }
 
-    pub(super) fn set_origin(&mut self, top: Xid, origin: Origin) {
+    pub(super) fn set_origin(&mut self, top: Xid, origin: Origin) -> Result<(), Violation> {
+        self.hold(origin.name.len())?;
         self.open.entry(top).or_default().origin = Some(origin);
+        Ok(())
     }
 
     pub(super) fn append(&mut self, top: Xid, xid: Xid, event: Event) -> Result<(), Violation> {
         let event = detach(event);
-        self.held += footprint(&event);
-        if self.held > self.limit {
-            return Err(Violation::MemoryLimit { limit: self.limit, needed: self.held });
-        }
+        self.hold(footprint(&event))?;
         self.open.entry(top).or_default().events.push((xid, event));
         Ok(())
     }
@@ -62,8 +64,9 @@ impl Streamed {
         &mut self,
         top: Xid,
     ) -> Result<(Option<Origin>, impl Iterator<Item = Event> + use<>), Violation> {
-        let Transaction { origin, events } = self.open.remove(&top).ok_or(Violation::UnknownStream(top))?;
-        self.release(&events);
+        let transaction = self.open.remove(&top).ok_or(Violation::UnknownStream(top))?;
+        self.held -= transaction.footprint();
+        let Transaction { origin, events } = transaction;
         Ok((origin, events.into_iter().map(|(_, event)| event)))
     }
 
@@ -78,32 +81,61 @@ impl Streamed {
         let Some(open) = self.open.get_mut(&abort.xid) else { return };
         let Some(first) = open.events.iter().position(|(xid, _)| *xid == abort.subxid) else { return };
         let aborted = open.events.split_off(first);
-        self.release(&aborted);
+        self.held -= footprint_of_all(&aborted);
     }
 
     fn discard(&mut self, top: Xid) {
         if let Some(open) = self.open.remove(&top) {
-            self.release(&open.events);
+            self.held -= open.footprint();
         }
     }
 
-    fn release(&mut self, events: &[(Xid, Event)]) {
-        self.held -= events.iter().map(|(_, event)| footprint(event)).sum::<usize>();
+    fn hold(&mut self, bytes: usize) -> Result<(), Violation> {
+        let needed = self.held + bytes;
+        if needed > self.limit {
+            return Err(Violation::MemoryLimit { limit: self.limit, needed });
+        }
+        self.held = needed;
+        Ok(())
     }
+}
+
+impl Transaction {
+    /// Also what an empty one takes: a publisher could open any number of them.
+    fn footprint(&self) -> usize {
+        let origin = self.origin.as_ref().map_or(0, |origin| origin.name.len());
+        size_of::<(Xid, Self)>() + origin + footprint_of_all(&self.events)
+    }
+}
+
+fn footprint_of_all(events: &[(Xid, Event)]) -> usize {
+    events.iter().map(|(_, event)| footprint(event)).sum()
 }
 
 /// Memory of an event that is held back: itself, its values, and what the allocator adds.
 fn footprint(event: &Event) -> usize {
-    size_of::<(Xid, Event)>() + event.byte_len() + 32
+    let relations = match event {
+        Event::Change(Change::Truncate { relations, .. }) => size_of_val(relations.as_slice()),
+        _ => 0,
+    };
+    size_of::<(Xid, Event)>() + event.byte_len() + relations + 32
 }
 
 /// What waits long must not keep whole read buffers alive.
 fn detach(event: Event) -> Event {
-    let Event::Change(change) = event else { return event };
-    Event::Change(match change {
-        Change::Insert { new } => Change::Insert { new: new.detach() },
-        Change::Update { old, new } => Change::Update { old: old.map(|old| old.detach()), new: new.detach() },
-        Change::Delete { old } => Change::Delete { old: old.detach() },
-        other => other,
-    })
+    match event {
+        Event::Change(change) => Event::Change(match change {
+            Change::Insert { new } => Change::Insert { new: new.detach() },
+            Change::Update { old, new } => {
+                Change::Update { old: old.map(|old| old.detach()), new: new.detach() }
+            }
+            Change::Delete { old } => Change::Delete { old: old.detach() },
+            other => other,
+        }),
+        Event::Message(message) => {
+            let content = Bytes::copy_from_slice(&message.content);
+            Event::Message(LogicalMessage { content, ..message })
+        }
+        event => event,
+    }
 }

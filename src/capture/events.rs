@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{Read, Seek};
 
 use super::{CaptureError, Context, Reader, Record};
 use crate::Lsn;
@@ -40,16 +40,14 @@ impl<R: Read> Events<R> {
             stop_at: None,
             stopped: false,
         };
-        if let Some(Record::Context(context)) = events.reader.next_record()? {
-            events.start(context);
-        }
+        events.read_first()?;
         Ok(events)
     }
 
     /// How many bytes of transactions in progress may be held back: see [`Assembler::memory_limit`].
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
-        self.assembler = Assembler::new().memory_limit(bytes);
+        self.assembler = self.assembler.memory_limit(bytes);
         self
     }
 
@@ -75,6 +73,29 @@ impl<R: Read> Events<R> {
         self.context = context;
     }
 
+    fn read_first(&mut self) -> Result<(), CaptureError> {
+        match self.reader.next_record()? {
+            Some(record) => self.take_in(record),
+            None => Ok(()),
+        }
+    }
+
+    fn take_in(&mut self, record: Record) -> Result<(), CaptureError> {
+        match record {
+            Record::Context(context) => self.start(context),
+            Record::Frame { payload, .. } => {
+                if let Frame::XLogData(data) = Frame::decode(payload)? {
+                    let message = self.decoder.decode(data.payload)?;
+                    self.stopped |= message.commits_behind(self.stop_at);
+                    if !self.stopped {
+                        self.assembler.push(message)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
             if let Some(event) = self.assembler.poll() {
@@ -84,20 +105,24 @@ impl<R: Read> Events<R> {
                 return Ok(None);
             }
             match self.reader.next_record()? {
-                Some(Record::Context(context)) => self.start(context),
-                Some(Record::Frame { payload, .. }) => {
-                    if let Frame::XLogData(data) = Frame::decode(payload)? {
-                        let message = self.decoder.decode(data.payload)?;
-                        if message.commits_behind(self.stop_at) {
-                            self.stopped = true;
-                            return Ok(None);
-                        }
-                        self.assembler.push(message)?;
-                    }
-                }
+                Some(record) => self.take_in(record)?,
                 None => return Ok(None),
             }
         }
+    }
+}
+
+impl<R: Read + Seek> Events<R> {
+    /// Goes on behind the last resume point at or before `lsn`: see [`Reader::seek`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::seek`].
+    pub fn seek(&mut self, lsn: Lsn) -> Result<Lsn, CaptureError> {
+        let position = self.reader.seek(lsn)?;
+        self.start(self.context.clone());
+        self.read_first()?;
+        Ok(position)
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Reader<R> {
     /// Where the next block begins.
     offset: u64,
     torn_tail: Option<u64>,
+    /// The context that holds where reading goes on, until it was given.
+    context: Option<Context>,
     /// What is left of the block that was read last.
     frames: Bytes,
     frames_offset: u64,
@@ -68,7 +70,14 @@ impl<R: Read> Reader<R> {
             return Err(CaptureError::Version { found });
         }
         let offset = FIRST_BLOCK;
-        Ok(Self { input, offset, torn_tail: None, frames: Bytes::new(), frames_offset: offset })
+        Ok(Self {
+            input,
+            offset,
+            torn_tail: None,
+            context: None,
+            frames: Bytes::new(),
+            frames_offset: offset,
+        })
     }
 
     /// The next record; none at the end of the last whole block.
@@ -77,6 +86,9 @@ impl<R: Read> Reader<R> {
     ///
     /// A block that is damaged while others follow, or that no writer wrote.
     pub fn next_record(&mut self) -> Result<Option<Record>, CaptureError> {
+        if let Some(context) = self.context.take() {
+            return Ok(Some(Record::Context(context)));
+        }
         while self.frames.is_empty() {
             let offset = self.offset;
             let body = match self.read_block()? {
@@ -160,48 +172,87 @@ impl<R: Read> Reader<R> {
 
 impl<R: Read + Seek> Reader<R> {
     /// Moves to the last resume point at or before `lsn`: every transaction that ends behind `lsn` follows whole, and
-    /// perhaps some that end before. The relations that are known there come first.
+    /// perhaps some that end before. The context that holds there comes first, then the relations that are known.
     ///
     /// Returns the position of the resume point; 0/0 for the beginning of the capture.
     ///
     /// # Errors
     ///
-    /// As [`next_record`](Self::next_record). The contents of blocks in between are not checked.
+    /// As [`next_record`](Self::next_record). Of the blocks in between only resume points are checked.
     pub fn seek(&mut self, lsn: Lsn) -> Result<Lsn, CaptureError> {
-        let (offset, position) = self.find_resume_point(lsn)?;
-        self.input.seek(SeekFrom::Start(offset))?;
-        self.offset = offset;
+        let ResumePoint { position, context, block, behind, announcements } = self.find_resume_point(lsn)?;
+        self.context = match context {
+            Some(offset) => self.context_at(offset)?,
+            None => None,
+        };
+        self.move_to(behind)?;
         self.torn_tail = None;
-        self.frames = Bytes::new();
-        if position.is_zero() {
-            return Ok(position);
-        }
-        if let Block::Whole(body) = self.read_block()? {
-            self.frames =
-                repeated_announcements(&body).map_err(|source| CaptureError::Malformed { offset, source })?;
-            self.frames_offset = offset;
-        }
+        self.frames = announcements;
+        self.frames_offset = block;
         Ok(position)
     }
 
-    fn find_resume_point(&mut self, lsn: Lsn) -> Result<(u64, Lsn), CaptureError> {
-        let mut best = (FIRST_BLOCK, Lsn::ZERO);
+    fn find_resume_point(&mut self, lsn: Lsn) -> Result<ResumePoint, CaptureError> {
+        let mut best = ResumePoint::beginning();
+        let mut context = None;
         let mut offset = FIRST_BLOCK;
         loop {
-            self.input.seek(SeekFrom::Start(offset))?;
-            // Length, checksum, kind, and the position of a resume point.
-            let head = self.read_up_to(BLOCK_HEADER + 9)?;
-            let Some((length, rest)) = head.split_first_chunk::<4>() else { return Ok(best) };
-            if let Some((&[_, _, _, _, RESUME_POINT], position)) = rest.split_first_chunk::<5>() {
-                let position =
-                    position.first_chunk().map_or(Lsn::ZERO, |bytes| Lsn::new(u64::from_be_bytes(*bytes)));
-                if position > lsn {
-                    return Ok(best);
+            self.move_to(offset)?;
+            let head = self.read_up_to(BLOCK_HEADER + 1)?;
+            let Some((length, &[_, _, _, _, kind])) = head.split_first_chunk() else { return Ok(best) };
+            let length = u64::from(u32::from_be_bytes(*length));
+            match kind {
+                // A tail of zeros.
+                _ if length == 0 => return Ok(best),
+                CONTEXT => context = Some(offset),
+                RESUME_POINT => {
+                    self.move_to(offset)?;
+                    // One that a crash cut short is where reading ends, not where it can begin.
+                    let Block::Whole(body) = self.read_block()? else { return Ok(best) };
+                    let (position, announcements) = read_resume_point(&body)
+                        .map_err(|source| CaptureError::Malformed { offset, source })?;
+                    if position > lsn {
+                        return Ok(best);
+                    }
+                    let behind = self.offset;
+                    best = ResumePoint { position, context, block: offset, behind, announcements };
                 }
-                best = (offset, position);
+                _ => {}
             }
-            offset += BLOCK_HEADER + u64::from(u32::from_be_bytes(*length));
+            offset += BLOCK_HEADER + length;
         }
+    }
+
+    fn context_at(&mut self, offset: u64) -> Result<Option<Context>, CaptureError> {
+        self.move_to(offset)?;
+        match self.read_block()? {
+            Block::Whole(body) => self.open_block(offset, body),
+            Block::Torn | Block::End => Ok(None),
+        }
+    }
+
+    fn move_to(&mut self, offset: u64) -> io::Result<()> {
+        self.offset = offset;
+        self.input.seek(SeekFrom::Start(offset)).map(drop)
+    }
+}
+
+/// Where reading can begin.
+struct ResumePoint {
+    position: Lsn,
+    /// Where the block of the context that holds there begins, unless it follows.
+    context: Option<u64>,
+    /// Where its own block begins, and where it ends.
+    block: u64,
+    behind: u64,
+    /// What is known there, in the form of a block of frames.
+    announcements: Bytes,
+}
+
+impl ResumePoint {
+    fn beginning() -> Self {
+        let (block, behind) = (FIRST_BLOCK, FIRST_BLOCK);
+        Self { position: Lsn::ZERO, context: None, block, behind, announcements: Bytes::new() }
     }
 }
 
@@ -224,10 +275,10 @@ fn next_frame(frames: &mut Bytes) -> Result<Record, DecodeError> {
     Ok(Record::Frame { received, payload })
 }
 
-/// The messages of a resume point, in the form of a block of frames.
-fn repeated_announcements(body: &Bytes) -> Result<Bytes, DecodeError> {
+/// The position of a resume point, and its messages in the form of a block of frames.
+fn read_resume_point(body: &Bytes) -> Result<(Lsn, Bytes), DecodeError> {
     let (_, mut fields) = Fields::open(body)?;
-    fields.u64()?;
+    let position = Lsn::new(fields.u64()?);
     let mut frames = Frames::default();
     while fields.left() > 0 {
         let length = fields.length("message length")?;
@@ -237,5 +288,5 @@ fn repeated_announcements(body: &Bytes) -> Result<Bytes, DecodeError> {
     }
     let mut frames = frames.into_body();
     frames.advance(frames.len().min(1));
-    Ok(frames)
+    Ok((position, frames))
 }

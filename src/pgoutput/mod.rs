@@ -13,7 +13,7 @@ mod transaction;
 mod tuple;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytes::{BufMut, Bytes, BytesMut};
 

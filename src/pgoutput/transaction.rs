@@ -89,7 +89,8 @@ impl Origin {
 /// `M`: what someone passed to `pg_logical_emit_message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogicalMessage {
-    /// Inside a stream block the id of the *top-level* transaction, also when a subtransaction emitted it.
+    /// Inside a stream block the id of the *top-level* transaction, also when a subtransaction emitted it. None in an
+    /// event, which belongs to the transaction around it.
     pub xid: Option<Xid>,
     /// Whether it belongs to the transaction around it. If not, it was delivered at once, and stands even when its
     /// transaction was rolled back.
