@@ -49,7 +49,9 @@ pub enum Error {
     #[error("authentication: {0}")]
     Authentication(String),
     /// The server will not take a setting without which values would not arrive as they were written.
-    #[error("the server refuses the session setting {setting} = '{value}', without which values would arrive altered")]
+    #[error(
+        "the server refuses the session setting {setting} = '{value}', without which values would arrive altered"
+    )]
     Setting {
         /// The setting's name.
         setting: &'static str,
@@ -228,7 +230,9 @@ impl Error {
         match self {
             Self::Server(error) => error.known_hint().or(error.hint.as_deref()),
             Self::Connect(error) => error.last()?.hint(),
-            Self::Setting { .. } => Some("connect to the server itself, not through a pooler that filters settings"),
+            Self::Setting { .. } => {
+                Some("connect to the server itself, not through a pooler that filters settings")
+            }
             _ => None,
         }
     }
@@ -261,7 +265,13 @@ impl ServerError {
     }
 
     fn blank() -> Self {
-        Self { severity: String::new(), sqlstate: String::new(), message: String::new(), detail: None, hint: None }
+        Self {
+            severity: String::new(),
+            sqlstate: String::new(),
+            message: String::new(),
+            detail: None,
+            hint: None,
+        }
     }
 
     fn is_retryable(&self) -> bool {
@@ -272,12 +282,18 @@ impl ServerError {
 
     fn known_hint(&self) -> Option<&'static str> {
         Some(match self.sqlstate.as_bytes() {
-            b"55006" => "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed",
+            b"55006" => {
+                "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed"
+            }
             b"53300" => "raise max_wal_senders or max_connections, or close other connections",
             b"42501" => "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION",
-            b"22P05" => "a value has no form in the client's encoding; the stream must run with client_encoding UTF8",
+            b"22P05" => {
+                "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
+            }
             b"42883" => "a column has no binary form; ask for text",
-            b"28000" => "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)",
+            b"28000" => {
+                "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
+            }
             b"28P01" => "the password is wrong, or the role has none",
             b"3D000" => "the database does not exist",
             _ => return None,
@@ -311,7 +327,10 @@ mod tests {
             during: "opening a socket".to_owned(),
             source: io::Error::new(io::ErrorKind::ConnectionRefused, "refused"),
         };
-        let attempts = vec![Attempt::new("a port 1".to_owned(), refused), Attempt::new("b port 2".to_owned(), server("28P01"))];
+        let attempts = vec![
+            Attempt::new("a port 1".to_owned(), refused),
+            Attempt::new("b port 2".to_owned(), server("28P01")),
+        ];
         let error = Error::Connect(ConnectError::new(attempts));
         assert_eq!(
             error.to_string(),

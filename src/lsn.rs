@@ -65,7 +65,8 @@ impl FromStr for Lsn {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // pg_lsn_in: one to eight hexadecimal digits on either side of one slash.
         let half = |digits: &str| {
-            let well_formed = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let well_formed =
+                (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
             well_formed.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
         };
         let (high, low) = text.split_once('/').ok_or(ParseLsnError(()))?;
@@ -104,7 +105,9 @@ mod tests {
 
     #[test]
     fn refuses_what_pg_lsn_refuses() {
-        for text in ["", "/", "0", "0/", "/0", "0/0/0", "G/0", "+1/0", " 0/0", "0/0 ", "123456789/0", "0/123456789"] {
+        for text in
+            ["", "/", "0", "0/", "/0", "0/0/0", "G/0", "+1/0", " 0/0", "0/0 ", "123456789/0", "0/123456789"]
+        {
             assert!(text.parse::<Lsn>().is_err(), "{text:?}");
         }
         assert_eq!("00000016/b374d848".parse(), Ok(Lsn::new(0x16_B374_D848)));

@@ -41,9 +41,8 @@ impl Timestamp {
         let postgres_epoch = UNIX_EPOCH + UNIX_TO_POSTGRES;
         match SystemTime::now().duration_since(postgres_epoch) {
             Ok(after) => i64::try_from(after.as_micros()).map_or(Self::INFINITY, Self),
-            Err(before) => {
-                i64::try_from(before.duration().as_micros()).map_or(Self::NEG_INFINITY, |micros| Self(-micros))
-            }
+            Err(before) => i64::try_from(before.duration().as_micros())
+                .map_or(Self::NEG_INFINITY, |micros| Self(-micros)),
         }
     }
 }

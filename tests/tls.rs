@@ -118,7 +118,8 @@ async fn accepts_and_refuses_as_libpq_does_whatever_the_server_allows() {
             let outcomes: Vec<_> = {
                 let mut outcomes = Vec::new();
                 for mode in MODES {
-                    let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
+                    let conninfo =
+                        format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
                     outcomes.push(agree(cluster, &home, &conninfo).await);
                 }
                 outcomes
@@ -238,7 +239,10 @@ async fn fails_closed_where_the_certificate_names_no_hash() {
     for server in support::servers() {
         let cluster = with_tls(&server, &pair).hba("host all all 127.0.0.1/32 scram-sha-256").start();
         scram(&cluster);
-        let base = format!("host=127.0.0.1 port={} user=alice dbname=postgres sslmode=require password=pencil", cluster.tcp_port());
+        let base = format!(
+            "host=127.0.0.1 port={} user=alice dbname=postgres sslmode=require password=pencil",
+            cluster.tcp_port()
+        );
         let error = connect(&format!("{base} channel_binding=require")).await.unwrap_err().to_string();
         assert!(error.contains("Ed25519") && error.contains("channel_binding=require"), "{error}");
         let (outcome, said) = ours(&cluster, &format!("{base} channel_binding=prefer")).await;
@@ -250,9 +254,16 @@ async fn fails_closed_where_the_certificate_names_no_hash() {
 async fn fails_closed_when_another_method_binds_nothing() {
     let pair = pki::self_signed(&["localhost"], pki::P256, false);
     for method in ["trust", "md5", "password"] {
-        let cluster = with_tls(&support::server(15), &pair).hba(&format!("host all all 127.0.0.1/32 {method}")).start();
-        cluster.psql("postgres", "SET password_encryption = 'md5'; CREATE ROLE alice LOGIN REPLICATION PASSWORD 'pencil'");
-        let base = format!("host=127.0.0.1 port={} user=alice dbname=postgres sslmode=require password=pencil", cluster.tcp_port());
+        let cluster =
+            with_tls(&support::server(15), &pair).hba(&format!("host all all 127.0.0.1/32 {method}")).start();
+        cluster.psql(
+            "postgres",
+            "SET password_encryption = 'md5'; CREATE ROLE alice LOGIN REPLICATION PASSWORD 'pencil'",
+        );
+        let base = format!(
+            "host=127.0.0.1 port={} user=alice dbname=postgres sslmode=require password=pencil",
+            cluster.tcp_port()
+        );
         let error = connect(&format!("{base} channel_binding=require")).await.unwrap_err().to_string();
         assert!(error.contains("channel_binding=require") && !error.contains("pencil"), "{error}");
         assert_eq!(ours(&cluster, &base).await.0, Outcome::Encrypted, "{method}");
@@ -273,7 +284,9 @@ async fn hashes_md5_and_keeps_the_password_off_a_clear_network() {
     for role in ["md5er", "clear"] {
         cluster.psql(
             "postgres",
-            &format!("SET password_encryption = 'md5'; CREATE ROLE {role} LOGIN REPLICATION PASSWORD 'pencil'"),
+            &format!(
+                "SET password_encryption = 'md5'; CREATE ROLE {role} LOGIN REPLICATION PASSWORD 'pencil'"
+            ),
         );
     }
     let base = format!("host=127.0.0.1 port={} dbname=postgres password=pencil", cluster.tcp_port());
@@ -294,7 +307,8 @@ async fn shows_a_client_certificate() {
     let (cert, key) = (home.put("alice.crt", &alice.cert), home.put("alice.key", &alice.key));
     let open = home.put_with_mode("open.key", &alice.key, 0o644);
     let stranger = Authority::new("stranger", pki::P256).client("alice");
-    let (false_cert, false_key) = (home.put("false.crt", &stranger.cert), home.put("false.key", &stranger.key));
+    let (false_cert, false_key) =
+        (home.put("false.crt", &stranger.cert), home.put("false.key", &stranger.key));
     for server in support::servers() {
         let cluster = with_tls(&server, &authority.server(&["localhost"]))
             .file("root.crt", authority.pem())
@@ -302,7 +316,10 @@ async fn shows_a_client_certificate() {
             .hba("hostssl all all 127.0.0.1/32 cert")
             .start();
         cluster.psql("postgres", "CREATE ROLE alice LOGIN REPLICATION; CREATE ROLE bob LOGIN REPLICATION");
-        let base = format!("host=localhost hostaddr=127.0.0.1 port={} dbname=postgres sslmode=verify-full sslrootcert={root}", cluster.tcp_port());
+        let base = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} dbname=postgres sslmode=verify-full sslrootcert={root}",
+            cluster.tcp_port()
+        );
         for (identity, outcome) in [
             (format!("user=alice sslcert={cert} sslkey={key}"), Outcome::Encrypted),
             (format!("user=bob sslcert={cert} sslkey={key}"), Outcome::Refused),
@@ -324,9 +341,13 @@ async fn begins_with_tls_at_once_where_the_server_can() {
     let home = Wallet::new();
     let root = home.put("ca.crt", &authority.pem());
     for server in support::servers() {
-        let cluster = with_tls(&server, &authority.server(&["localhost"])).hba("hostssl all all 127.0.0.1/32 trust").start();
+        let cluster = with_tls(&server, &authority.server(&["localhost"]))
+            .hba("hostssl all all 127.0.0.1/32 trust")
+            .start();
         let base = base(&cluster);
-        let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} sslmode=verify-full sslrootcert={root} sslnegotiation=direct");
+        let conninfo = format!(
+            "host=localhost hostaddr=127.0.0.1 {base} sslmode=verify-full sslrootcert={root} sslnegotiation=direct"
+        );
         let expected = if server.major >= 17 { Outcome::Encrypted } else { Outcome::Refused };
         let (outcome, said) = ours(&cluster, &conninfo).await;
         assert_eq!(outcome, expected, "{}: {said}", server.version);

@@ -8,7 +8,9 @@ use std::io;
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding as Gs2, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding as Gs2, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use postgres_protocol::message::backend::{AuthenticationSaslBody, Message};
 
 use super::codec::{BackendMessage, FrontendMessage};
@@ -103,15 +105,20 @@ impl Credentials<'_> {
         let choice = choose(&offered(offer)?, channel, self.channel_binding)?;
         self.permit(AuthMethod::ScramSha256)?;
         let mut scram = ScramSha256::new(self.password()?.as_bytes(), choice.gs2());
-        let first = FrontendMessage::SaslInitialResponse { mechanism: choice.mechanism(), data: scram.message() };
+        let first =
+            FrontendMessage::SaslInitialResponse { mechanism: choice.mechanism(), data: scram.message() };
         transport.send(first).await?;
         match next(transport).await? {
-            Message::AuthenticationSaslContinue(body) => scram.update(body.data()).map_err(|error| unproved(&error))?,
+            Message::AuthenticationSaslContinue(body) => {
+                scram.update(body.data()).map_err(|error| unproved(&error))?
+            }
             other => return Err(unexpected("AuthenticationSASLContinue", &BackendMessage::Other(other))),
         }
         transport.send(FrontendMessage::SaslResponse(scram.message())).await?;
         match next(transport).await? {
-            Message::AuthenticationSaslFinal(body) => scram.finish(body.data()).map_err(|error| unproved(&error)),
+            Message::AuthenticationSaslFinal(body) => {
+                scram.finish(body.data()).map_err(|error| unproved(&error))
+            }
             // A server that does not know the password cannot sign, and might hope that nobody asks.
             Message::AuthenticationOk => {
                 Err(refused("the server ended SCRAM without proving that it knows the password"))
@@ -130,7 +137,9 @@ impl Credentials<'_> {
         }
         if !self.require_auth.accepts(method) {
             let method = word(method);
-            return Err(Error::Authentication(format!("require_auth does not allow \"{method}\", which the server chose")));
+            return Err(Error::Authentication(format!(
+                "require_auth does not allow \"{method}\", which the server chose"
+            )));
         }
         Ok(())
     }
@@ -207,7 +216,9 @@ fn choose<'a>(offer: &Offer, channel: &'a Channel, wanted: ChannelBinding) -> Re
         return Err(refused("the server offers SCRAM-SHA-256-PLUS without TLS; is someone between?"));
     }
     let choice = match (channel, wanted) {
-        (_, ChannelBinding::Disable) | (Channel::Plain | Channel::Unix, ChannelBinding::Prefer) => Choice::ClientCannot,
+        (_, ChannelBinding::Disable) | (Channel::Plain | Channel::Unix, ChannelBinding::Prefer) => {
+            Choice::ClientCannot
+        }
         (Channel::Plain | Channel::Unix, ChannelBinding::Require) => {
             return Err(refused("channel_binding=require, but the connection has no TLS to bind to"));
         }
@@ -256,7 +267,9 @@ pub(crate) fn refusal(body: &postgres_protocol::message::backend::ErrorResponseB
 /// The field holds the whole version number (3 << 16 | minor) on the servers that exist, the minor alone by the manual.
 fn accept(newest: u32, unknown_options: u32) -> Result<(), Error> {
     if newest & 0xFFFF_0000 != 3 << 16 && newest >> 16 != 0 || unknown_options != 0 {
-        return Err(Error::Protocol("the server cannot speak protocol 3.0, or refuses options that were not sent".to_owned()));
+        return Err(Error::Protocol(
+            "the server cannot speak protocol 3.0, or refuses options that were not sent".to_owned(),
+        ));
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ const HEADER: usize = 5;
 /// A message of the server.
 pub(crate) enum BackendMessage {
     /// What was copied: the payload, a slice of the read buffer.
-    CopyData(Bytes),
+    CopyData(#[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))] Bytes),
     /// The connection is in CopyBoth mode from here on.
     CopyBoth,
     /// The server speaks an older minor version than was asked for, or does not know some `_pq_.` options.
@@ -110,8 +110,10 @@ pub(crate) enum FrontendMessage<'a> {
     /// A replication command or SQL, by the simple query protocol.
     Query(&'a str),
     /// One CopyData.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     CopyData(&'a [u8]),
     /// The end of what the client copies.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     CopyDone,
     /// Goodbye.
     Terminate,
@@ -250,7 +252,9 @@ impl Encoder<FrontendMessage<'_>> for Codec {
 
     fn encode(&mut self, message: FrontendMessage<'_>, buffer: &mut BytesMut) -> Result<(), WireError> {
         match message {
-            FrontendMessage::Startup(parameters) => frontend::startup_message(parameters.iter().copied(), buffer)?,
+            FrontendMessage::Startup(parameters) => {
+                frontend::startup_message(parameters.iter().copied(), buffer)?
+            }
             FrontendMessage::Password(password) => frontend::password_message(password, buffer)?,
             FrontendMessage::SaslInitialResponse { mechanism, data } => {
                 frontend::sasl_initial_response(mechanism, data, buffer)?;

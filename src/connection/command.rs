@@ -24,7 +24,8 @@ impl TextRow {
 
     /// The column's text, `None` for NULL.
     pub(crate) fn text(&self, column: usize) -> Result<Option<&str>, Error> {
-        let range = self.columns.get(column).ok_or_else(|| broken("a row with fewer columns than were asked for"))?;
+        let range =
+            self.columns.get(column).ok_or_else(|| broken("a row with fewer columns than were asked for"))?;
         let Some(range) = range else { return Ok(None) };
         let bytes = self.row.get(range.clone()).ok_or_else(|| broken("a column outside of its row"))?;
         std::str::from_utf8(bytes).map(Some).map_err(|_| broken("text that is not UTF-8"))
@@ -37,7 +38,8 @@ impl TextRow {
 
     /// The column's text as another type.
     pub(crate) fn parsed<T: std::str::FromStr>(&self, column: usize) -> Result<Option<T>, Error> {
-        let parse = |text: &str| text.parse().map_err(|_| broken("a value of another form than the manual gives"));
+        let parse =
+            |text: &str| text.parse().map_err(|_| broken("a value of another form than the manual gives"));
         self.text(column)?.map(parse).transpose()
     }
 
@@ -153,7 +155,9 @@ impl Connection {
                 | Message::EmptyQueryResponse
                 | Message::NoticeResponse(_)
                 | Message::NotificationResponse(_) => {}
-                other => return Err(auth::unexpected("the answer to a query", &BackendMessage::Other(other))),
+                other => {
+                    return Err(auth::unexpected("the answer to a query", &BackendMessage::Other(other)));
+                }
             }
         }
     }

@@ -159,7 +159,14 @@ impl std::str::FromStr for Config {
             connect_timeout: None,
             keepalive: Keepalive { enabled: true, idle: None, interval: None, retries: None },
             tcp_user_timeout: None,
-            ssl: SslConfig { mode: SslMode::Prefer, root_cert: None, cert: None, key: None, direct: false, sni: true },
+            ssl: SslConfig {
+                mode: SslMode::Prefer,
+                root_cert: None,
+                cert: None,
+                key: None,
+                direct: false,
+                sni: true,
+            },
             channel_binding: ChannelBinding::Prefer,
             require_auth: RequireAuth::Any,
             target_session: TargetSession::Any,
@@ -228,7 +235,11 @@ impl std::str::FromStr for Config {
         for nth in 0..count {
             let hostaddr = hostaddrs.get(nth).and_then(|address: &String| address.parse().ok());
             let name = hosts.get(nth).or(hostaddrs.get(nth)).cloned().unwrap_or_default();
-            let address = if name.starts_with(['/', '@']) { Address::UnixFolder(PathBuf::from(&name)) } else { Address::Tcp(name.clone()) };
+            let address = if name.starts_with(['/', '@']) {
+                Address::UnixFolder(PathBuf::from(&name))
+            } else {
+                Address::Tcp(name.clone())
+            };
             let port = ports.get(nth).or(ports.first()).copied().unwrap_or(5432);
             config.hosts.push(HostConfig { address, name, port, hostaddr });
         }

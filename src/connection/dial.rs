@@ -82,7 +82,8 @@ impl Dialer<'_> {
                 };
                 // What will not pass by itself is an answer: another host is not asked to give a better one.
                 let go_on = failed.last().is_some_and(Error::is_retryable);
-                attempts.extend(failed.into_iter().map(|error| Attempt::new(label(host, Some(&place)), error)));
+                attempts
+                    .extend(failed.into_iter().map(|error| Attempt::new(label(host, Some(&place)), error)));
                 if !go_on {
                     return None;
                 }
@@ -92,9 +93,18 @@ impl Dialer<'_> {
     }
 
     /// One address, in each way that `sslmode` allows. Every way's error, if none works.
-    async fn place(&self, host: &HostConfig, place: &Place, target: TargetSession) -> Result<Connection, Vec<Error>> {
+    async fn place(
+        &self,
+        host: &HostConfig,
+        place: &Place,
+        target: TargetSession,
+    ) -> Result<Connection, Vec<Error>> {
         // libpq's rule: nobody listens in on a Unix socket, so sslmode is not looked at.
-        let ways = if matches!(place, Place::Unix(_)) { &[Encryption::Plain][..] } else { ways(self.config.ssl.mode) };
+        let ways = if matches!(place, Place::Unix(_)) {
+            &[Encryption::Plain][..]
+        } else {
+            ways(self.config.ssl.mode)
+        };
         let mut errors = Vec::new();
         for &way in ways {
             match self.within_time(self.attempt(host, place, way, target)).await {
@@ -145,7 +155,8 @@ impl Dialer<'_> {
         let started = startup::start(&mut transport, self.config, &credentials, &channel).await;
         let session = started.map_err(|refusal| Failure {
             // `prefer` and `allow` try the other way only from the way they began with.
-            by_encryption: refusal.unasked && matches!(channel, Channel::Tls(_)) == (way != Encryption::Plain),
+            by_encryption: refusal.unasked
+                && matches!(channel, Channel::Tls(_)) == (way != Encryption::Plain),
             error: refusal.error,
         })?;
         let connection = Connection::new(transport, session).map_err(Failure::final_one)?;
@@ -180,9 +191,12 @@ impl Dialer<'_> {
     ) -> Result<(Socket, Channel), Failure> {
         let connector = match (&self.connector, way) {
             (Some(connector), Encryption::Offered | Encryption::Required) => connector,
-            (_, Encryption::Plain) | (None, Encryption::Offered) => return Ok((Socket::Tcp(tcp), Channel::Plain)),
+            (_, Encryption::Plain) | (None, Encryption::Offered) => {
+                return Ok((Socket::Tcp(tcp), Channel::Plain));
+            }
             (None, Encryption::Required) => {
-                let why = "the server wants TLS, and this build of walferry has none: enable its feature \"tls\"";
+                let why =
+                    "the server wants TLS, and this build of walferry has none: enable its feature \"tls\"";
                 return Err(Failure::final_one(Error::Tls(why.to_owned())));
             }
         };

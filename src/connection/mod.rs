@@ -17,8 +17,8 @@
 //! * TLS is rustls: 1.2 and 1.3, no renegotiation, no compression, no certificate revocation lists, no encrypted keys.
 //! * Over a Unix socket there is no TLS, and `sslmode` is not looked at: as in libpq.
 
-mod auth;
-mod codec;
+pub(crate) mod auth;
+pub(crate) mod codec;
 mod command;
 mod config;
 mod dial;
@@ -26,13 +26,13 @@ mod keepalive;
 mod negotiate;
 mod slot;
 mod socket;
-mod startup;
+pub(crate) mod startup;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls_disabled.rs"]
 mod tls;
-mod transport;
+pub(crate) mod transport;
 mod version;
 
 use self::command::Transaction;
@@ -41,8 +41,8 @@ use self::transport::Transport;
 use crate::error::Error;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
-pub use config::{ChannelBinding, Config, ConfigError, SslMode};
 pub use command::SystemIdentity;
+pub use config::{ChannelBinding, Config, ConfigError, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
 
@@ -96,13 +96,31 @@ impl Connection {
 
     fn new(transport: Transport, session: Session) -> Result<Self, Error> {
         let text = session.parameter("server_version").ok_or_else(|| {
-            Error::Protocol("the server did not report its server_version; is this a PostgreSQL server?".to_owned())
+            Error::Protocol(
+                "the server did not report its server_version; is this a PostgreSQL server?".to_owned(),
+            )
         })?;
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
-        let mut connection = Self { transport, session, version, transaction: Transaction::None, unusable: None };
+        let mut connection =
+            Self { transport, session, version, transaction: Transaction::None, unusable: None };
         connection.transport.during("during a command");
         Ok(connection)
+    }
+
+    /// Gives the transport away, ready for a command that changes the protocol's mode.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
+    pub(crate) async fn into_parts(mut self) -> Result<Parts, Error> {
+        self.usable()?;
+        self.end_transaction().await?;
+        Ok(Parts { transport: self.transport, session: self.session, version: self.version })
+    }
+
+    /// Puts together what [`Connection::into_parts`] took apart, once the server has said ReadyForQuery again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        let Parts { transport, session, version } = parts;
+        Self { transport, session, version, transaction: Transaction::None, unusable: None }
     }
 
     fn usable(&self) -> Result<(), Error> {
@@ -115,3 +133,14 @@ impl Connection {
         self.transport.shutdown().await;
     }
 }
+
+/// A connection taken apart: for who speaks the protocol's other mode.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) transport: Transport,
+    pub(crate) session: Session,
+    pub(crate) version: ServerVersion,
+}
+
+#[cfg(test)]
+mod peer;

@@ -65,7 +65,9 @@ pub(crate) enum Answer {
 ///
 /// Exactly one byte may come before our next: what else is there was put there by someone between, to be taken for
 /// something that came encrypted (CVE-2021-23222).
-pub(crate) async fn ask_for_tls<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S) -> Result<Answer, Failure> {
+pub(crate) async fn ask_for_tls<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut S,
+) -> Result<Answer, Failure> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     let failed = |source| Failure::final_one(Error::Io { during: "asking for TLS".to_owned(), source });
@@ -78,7 +80,9 @@ pub(crate) async fn ask_for_tls<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut 
         (0, _) => Err(failed(io::ErrorKind::UnexpectedEof.into())),
         // An error in clear: from a server that is out of processes, or from anyone. Its text is not shown
         // (CVE-2024-10977); an attempt in clear will bring it again if it was the server's.
-        (_, [b'E', _]) => Err(Failure::of_tls(Error::Tls("the server refuses before TLS can begin".to_owned()))),
+        (_, [b'E', _]) => {
+            Err(Failure::of_tls(Error::Tls("the server refuses before TLS can begin".to_owned())))
+        }
         (2, [b'S' | b'N', _]) => Err(Failure::final_one(Error::Protocol(
             "the server sent more than its one byte about TLS; is someone between?".to_owned(),
         ))),

@@ -263,7 +263,9 @@ impl CreatedSlot<'_> {
         // An exported snapshot has no command of its own to end it: any will do.
         match self.in_snapshot {
             true => self.connection.end_transaction().await,
-            false if self.made.snapshot_name.is_some() => self.connection.simple_query("SELECT 1").await.map(drop),
+            false if self.made.snapshot_name.is_some() => {
+                self.connection.simple_query("SELECT 1").await.map(drop)
+            }
             false => Ok(()),
         }
     }
@@ -330,7 +332,11 @@ impl Connection {
     /// [`SlotOptions::timeout`] has passed: the connection is then closed, which is what makes the server give up,
     /// and a slot that was half made goes with it. [`Error::Server`] with 42710 when there is one of that name,
     /// 53400 when `max_replication_slots` is reached, 55000 when `wal_level` is not `logical`.
-    pub async fn create_slot(&mut self, name: &SlotName, options: SlotOptions) -> Result<CreatedSlot<'_>, Error> {
+    pub async fn create_slot(
+        &mut self,
+        name: &SlotName,
+        options: SlotOptions,
+    ) -> Result<CreatedSlot<'_>, Error> {
         self.usable()?;
         options.check(self.server_version())?;
         let made = match options.timeout {
@@ -400,7 +406,8 @@ impl Connection {
     /// ```
     pub async fn slot(&mut self, name: &SlotName) -> Result<Option<SlotState>, Error> {
         self.end_transaction().await?;
-        let newer = if self.server_version().major() >= 17 { "failover, invalidation_reason" } else { "false, NULL" };
+        let newer =
+            if self.server_version().major() >= 17 { "failover, invalidation_reason" } else { "false, NULL" };
         let query = format!(
             "SELECT plugin, database, active, active_pid, confirmed_flush_lsn, restart_lsn, wal_status, temporary, \
              two_phase, {newer} FROM pg_catalog.pg_replication_slots WHERE slot_name = '{name}'"

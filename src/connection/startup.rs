@@ -50,7 +50,8 @@ impl Session {
     /// Takes note of a ParameterStatus.
     pub(crate) fn note(&mut self, body: &ParameterStatusBody) -> Result<(), Error> {
         let broken = |_| Error::Protocol("a ParameterStatus that is not UTF-8".to_owned());
-        self.parameters.insert(body.name().map_err(broken)?.to_owned(), body.value().map_err(broken)?.to_owned());
+        self.parameters
+            .insert(body.name().map_err(broken)?.to_owned(), body.value().map_err(broken)?.to_owned());
         Ok(())
     }
 }
@@ -72,7 +73,10 @@ pub(crate) async fn start(
 ) -> Result<Session, Refusal> {
     let mut asked = false;
     let started = session(transport, config, credentials, channel, &mut asked).await;
-    started.map_err(|error| Refusal { unasked: !asked && matches!(error, Error::Server(_)), error: name_setting(error) })
+    started.map_err(|error| Refusal {
+        unasked: !asked && matches!(error, Error::Server(_)),
+        error: name_setting(error),
+    })
 }
 
 async fn session(
@@ -128,7 +132,8 @@ fn name_setting(error: Error) -> Error {
 
 /// By the codes of "unknown setting", "bad value" and "not for you", and the one that poolers use.
 fn is_about(setting: &str, error: &ServerError) -> bool {
-    matches!(error.sqlstate.as_str(), "42704" | "22023" | "42501" | "08P01") && error.message.contains(setting)
+    matches!(error.sqlstate.as_str(), "42704" | "22023" | "42501" | "08P01")
+        && error.message.contains(setting)
 }
 
 #[cfg(test)]

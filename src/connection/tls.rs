@@ -59,14 +59,22 @@ impl Connector {
         let ssl = ssl.clone();
         let server_name_indication = ssl.sni;
         // Files and the system's certificate store: hundreds of small reads that must not hold up other tasks.
-        let loaded = tokio::task::spawn_blocking(move || files::load(&ssl, std::env::home_dir().as_deref())).await;
-        let (trust, identity) = loaded.map_err(|_| Error::Tls("reading the certificates was cut short".to_owned()))??;
+        let loaded =
+            tokio::task::spawn_blocking(move || files::load(&ssl, std::env::home_dir().as_deref())).await;
+        let (trust, identity) =
+            loaded.map_err(|_| Error::Tls("reading the certificates was cut short".to_owned()))??;
         Ok(Some(Self { trust: Arc::new(trust), identity, server_name_indication }))
     }
 
     /// Encrypts the socket, or says why not.
-    pub(crate) async fn handshake(&self, tcp: TcpStream, peer: Peer<'_>) -> Result<(TlsStream, EndPoint), Error> {
-        let address = tcp.peer_addr().map_err(|source| Error::Io { during: "asking for the peer".to_owned(), source })?;
+    pub(crate) async fn handshake(
+        &self,
+        tcp: TcpStream,
+        peer: Peer<'_>,
+    ) -> Result<(TlsStream, EndPoint), Error> {
+        let address = tcp
+            .peer_addr()
+            .map_err(|source| Error::Io { during: "asking for the peer".to_owned(), source })?;
         // What no certificate can bear cannot be sent as server name either. The verifier compares with the host as
         // it was given; this name only steers the indication and the session cache.
         let (name, indicated) = match ServerName::try_from(peer.host.to_owned()) {
@@ -74,7 +82,8 @@ impl Connector {
             Err(_) => (ServerName::from(address.ip()), false),
         };
         let config = self.config(peer.host, indicated)?;
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| failed(&error))?;
+        let stream =
+            TlsConnector::from(Arc::new(config)).connect(name, tcp).await.map_err(|error| failed(&error))?;
         if peer.direct && stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             return Err(Error::Tls(
                 "the server did not agree to ALPN \"postgresql\", without which sslnegotiation=direct is not safe".to_owned(),
@@ -86,7 +95,8 @@ impl Connector {
 
     fn config(&self, host: &str, indicated: bool) -> Result<ClientConfig, Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Verifier::new(Arc::clone(&self.trust), host, provider.signature_verification_algorithms);
+        let verifier =
+            Verifier::new(Arc::clone(&self.trust), host, provider.signature_verification_algorithms);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(VERSIONS)
             .map_err(|error| Error::Tls(error.to_string()))?

@@ -27,7 +27,9 @@ impl ServerVersion {
         let (minor, _) = leading_number(rest.strip_prefix('.').unwrap_or_default());
         match major {
             Some(major) => Ok(Self { major, minor: minor.unwrap_or(0), text: text.to_owned() }),
-            None => Err(Error::Protocol(format!("server_version is \"{text}\", which does not begin with a number"))),
+            None => Err(Error::Protocol(format!(
+                "server_version is \"{text}\", which does not begin with a number"
+            ))),
         }
     }
 

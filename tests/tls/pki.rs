@@ -115,7 +115,8 @@ impl Wallet {
     pub(crate) fn put_with_mode(&self, name: &str, content: &str, mode: u32) -> String {
         use std::io::Write as _;
         let path = self.0.join(name);
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&path).unwrap();
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&path).unwrap();
         file.write_all(content.as_bytes()).unwrap();
         path.to_str().unwrap().to_owned()
     }

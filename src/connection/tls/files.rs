@@ -66,9 +66,12 @@ fn missing_root(ssl: &SslConfig, folder: Option<&Path>) -> Error {
         (_, Some(folder)) => folder.join("root.crt").display().to_string(),
         _ => "~/.postgresql/root.crt (no home directory)".to_owned(),
     };
-    refused("sslrootcert", format!(
-        "{place} does not exist; give the authority's certificate, sslrootcert=system, or a weaker sslmode"
-    ))
+    refused(
+        "sslrootcert",
+        format!(
+            "{place} does not exist; give the authority's certificate, sslrootcert=system, or a weaker sslmode"
+        ),
+    )
 }
 
 fn identity(ssl: &SslConfig, folder: Option<&Path>) -> Result<Option<Identity>, Error> {
@@ -80,10 +83,10 @@ fn identity(ssl: &SslConfig, folder: Option<&Path>) -> Result<Option<Identity>, 
     check_permissions(&key)?;
     let chain = certificates(&cert, "sslcert")?;
     let key = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
-        refused("sslkey", format!(
-            "{}: {error}; it must be an unencrypted PEM key (PKCS#8, PKCS#1 or SEC1)",
-            key.display()
-        ))
+        refused(
+            "sslkey",
+            format!("{}: {error}; it must be an unencrypted PEM key (PKCS#8, PKCS#1 or SEC1)", key.display()),
+        )
     })?;
     Ok(Some(Identity { chain, key }))
 }
@@ -106,10 +109,13 @@ fn check_permissions(key: &Path) -> Result<(), Error> {
     let metadata = fs::metadata(key).map_err(|source| unreadable(key.to_owned(), source))?;
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if !metadata.is_file() || metadata.mode() & forbidden != 0 {
-        return Err(refused("sslkey", format!(
-            "{} must be a file that only its owner can read: chmod 0600 (0640 if it is root's)",
-            key.display()
-        )));
+        return Err(refused(
+            "sslkey",
+            format!(
+                "{} must be a file that only its owner can read: chmod 0600 (0640 if it is root's)",
+                key.display()
+            ),
+        ));
     }
     Ok(())
 }

@@ -64,7 +64,8 @@ fn matches(pattern: &str, host: &str) -> bool {
     if pattern.eq_ignore_ascii_case(host) {
         return true;
     }
-    let Some(suffix) = pattern.strip_prefix('*').filter(|suffix| suffix.len() > 1 && suffix.starts_with('.')) else {
+    let Some(suffix) = pattern.strip_prefix('*').filter(|suffix| suffix.len() > 1 && suffix.starts_with('.'))
+    else {
         return false;
     };
     let Some((label, rest)) = host.split_once('.') else { return false };
@@ -77,9 +78,12 @@ mod tests {
 
     #[test]
     fn lets_a_wildcard_stand_for_one_whole_label() {
-        for (pattern, host) in
-            [("a.example", "A.Example"), ("*.example", "a.example"), ("*.b.example", "a.b.example"), ("10.0.0.1", "10.0.0.1")]
-        {
+        for (pattern, host) in [
+            ("a.example", "A.Example"),
+            ("*.example", "a.example"),
+            ("*.b.example", "a.b.example"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
             assert!(matches(pattern, host), "{pattern} {host}");
         }
         for (pattern, host) in [

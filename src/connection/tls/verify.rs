@@ -10,7 +10,8 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{
-    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -105,7 +106,8 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         // By the bare key, because webpki does not read version 1 certificates at all.
-        let key = parse(leaf).ok().and_then(|leaf| leaf.tbs_certificate().subject_public_key_info().to_der().ok());
+        let key =
+            parse(leaf).ok().and_then(|leaf| leaf.tbs_certificate().subject_public_key_info().to_der().ok());
         match key {
             Some(key) => {
                 let key = SubjectPublicKeyInfoDer::from(key);
@@ -128,7 +130,8 @@ fn parse(certificate: &CertificateDer<'_>) -> Result<Certificate, Error> {
 pub(crate) fn explain(why: &CertificateError) -> String {
     match why {
         CertificateError::UnknownIssuer => {
-            "no certificate of sslrootcert leads to it; is sslrootcert the authority that signed it?".to_owned()
+            "no certificate of sslrootcert leads to it; is sslrootcert the authority that signed it?"
+                .to_owned()
         }
         CertificateError::NotValidForName => {
             "it does not name the host; connect by a name that it bears, or use sslmode=verify-ca".to_owned()
