@@ -59,7 +59,7 @@ async fn pins_every_setting_that_changes_values() {
              ALTER ROLE postgres SET quote_all_identifiers = on; ALTER ROLE postgres SET statement_timeout = 1234;
              ALTER ROLE postgres SET client_encoding = 'LATIN1'",
         );
-        let conninfo = format!("{} options='-c+DateStyle=SQL'", cluster.conninfo("postgres"));
+        let conninfo = format!("{} options='-c DateStyle=SQL'", cluster.conninfo("postgres"));
         let mut connection = connect(&conninfo).await.unwrap();
         for (setting, value) in [
             ("DateStyle", "ISO, DMY"),
@@ -87,7 +87,7 @@ async fn pins_every_setting_that_changes_values() {
 async fn passes_the_options_of_the_caller_on() {
     let cluster = support::newest().start();
     let conninfo =
-        format!("{} options='-c+wal_sender_timeout=12s+-c+my.own=x'", cluster.conninfo("postgres"));
+        format!("{} options='-c wal_sender_timeout=12s -c my.own=x'", cluster.conninfo("postgres"));
     let mut connection = connect(&conninfo).await.unwrap();
     assert_eq!(connection.show("wal_sender_timeout").await.unwrap(), "12s");
     assert_eq!(connection.show("my.own").await.unwrap(), "x");
@@ -218,7 +218,7 @@ async fn tells_what_is_wrong_with_a_slot() {
         drop(slot);
         let (temporary, mut other) = (SlotOptions::new().temporary(true), connected(&cluster).await);
         other.create_slot(&name("held"), temporary).await.unwrap().release().await.unwrap();
-        assert!(connection.slot(&name("held")).await.unwrap().unwrap().active);
+        assert!(connection.slot(&name("held")).await.unwrap().unwrap().is_active());
         let held = connection.drop_slot(&name("held"), InUse::Fail).await.unwrap_err();
         assert_eq!((held.sqlstate(), held.is_retryable()), (Some("55006"), true));
     }

@@ -101,6 +101,7 @@ fn base(cluster: &Cluster) -> String {
 
 #[tokio::test]
 async fn accepts_and_refuses_as_libpq_does_whatever_the_server_allows() {
+    use Outcome::{Encrypted as E, InClear as C, Refused as R};
     let authority = Authority::new("root", pki::P256);
     let pair = authority.server(&["localhost", "127.0.0.1"]);
     let home = Wallet::new();
@@ -124,10 +125,8 @@ async fn accepts_and_refuses_as_libpq_does_whatever_the_server_allows() {
                 }
                 outcomes
             };
-            use Outcome::{Encrypted as E, InClear as C, Refused as R};
             let table = match *kind {
                 "hostssl" => [R, E, E, E, E, E],
-                "hostnossl" => [C, C, C, R, R, R],
                 "host" => [C, C, E, E, E, E],
                 _ => [C, C, C, R, R, R],
             };
@@ -168,6 +167,33 @@ async fn believes_the_certificates_that_libpq_believes() {
             }
         }
     }
+}
+
+/// The PostgreSQL manual's recipe, with the `openssl` of its day: version 1, and no name but the common one.
+#[tokio::test]
+async fn believes_a_version_1_certificate_of_its_authority_alone() {
+    let pair = Pair {
+        cert: include_str!("tls/fixtures/v1.crt").to_owned(),
+        key: include_str!("tls/fixtures/v1.key").to_owned(),
+    };
+    let home = Wallet::new();
+    let root = home.put("ca.crt", include_str!("tls/fixtures/ca.crt"));
+    // The same name, another key.
+    let wrong = home.put("wrong.crt", &Authority::new("v1 root", pki::P256).pem());
+    let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+    let base = base(&cluster);
+    for mode in ["require", "verify-ca", "verify-full"] {
+        for (host, root, expected) in [
+            ("localhost", &root, Outcome::Encrypted),
+            ("localhost", &wrong, Outcome::Refused),
+            ("127.0.0.1", &root, if mode == "verify-full" { Outcome::Refused } else { Outcome::Encrypted }),
+        ] {
+            let conninfo = format!("host={host} hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
+            assert_eq!(agree(&cluster, &home, &conninfo).await, expected, "{mode} {host}");
+        }
+    }
+    let (outcome, said) = ours(&cluster, &format!("host=127.0.0.1 {base} sslmode=require")).await;
+    assert_eq!(outcome, Outcome::Encrypted, "{said}");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ impl Connection {
     }
 }
 
-/// What ReadyForQuery says of the session: complete by protocol definition.
+/// What `ReadyForQuery` says of the session: complete by protocol definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transaction {
     None,

@@ -1,6 +1,8 @@
 //! From parameters to a connection: hosts, addresses, ways to encrypt, in order.
 
+use std::collections::hash_map::RandomState;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use crate::error::{Attempt, ConnectError, Error};
 
 /// Tries everything that the parameters name, in order.
 pub(super) async fn connect(config: &Config) -> Result<Connection, Error> {
+    config.check().map_err(Error::Config)?;
     let dialer = Dialer { config, connector: connector(config).await? };
     let mut attempts = Vec::new();
     for &target in passes(config.target_session) {
@@ -67,7 +70,7 @@ struct Dialer<'a> {
 impl Dialer<'_> {
     /// Every host once. `None` when none will do, and then `attempts` says why.
     async fn pass(&self, target: TargetSession, attempts: &mut Vec<Attempt>) -> Option<Connection> {
-        for host in &self.config.hosts {
+        for host in self.shuffled(self.config.hosts.iter().collect()) {
             let places = match places(host).await {
                 Ok(places) => places,
                 Err(error) => {
@@ -75,7 +78,7 @@ impl Dialer<'_> {
                     continue;
                 }
             };
-            for place in places {
+            for place in self.shuffled(places) {
                 let failed = match self.place(host, &place, target).await {
                     Ok(connection) => return Some(connection),
                     Err(failed) => failed,
@@ -90,6 +93,15 @@ impl Dialer<'_> {
             }
         }
         None
+    }
+
+    /// For `load_balance_hosts`: in a random order.
+    fn shuffled<T>(&self, mut items: Vec<T>) -> Vec<T> {
+        if self.config.shuffle_hosts {
+            // Each `RandomState` hashes nothing to another number: the standard library's only dice.
+            items.sort_by_cached_key(|_| RandomState::new().build_hasher().finish());
+        }
+        items
     }
 
     /// One address, in each way that `sslmode` allows. Every way's error, if none works.

@@ -42,7 +42,7 @@ use crate::error::Error;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
 pub use command::SystemIdentity;
-pub use config::{ChannelBinding, Config, ConfigError, SslMode};
+pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
 
@@ -116,7 +116,7 @@ impl Connection {
         Ok(Parts { transport: self.transport, session: self.session, version: self.version })
     }
 
-    /// Puts together what [`Connection::into_parts`] took apart, once the server has said ReadyForQuery again.
+    /// Puts together what [`Connection::into_parts`] took apart, once the server has said `ReadyForQuery` again.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     pub(crate) fn from_parts(parts: Parts) -> Self {
         let Parts { transport, session, version } = parts;

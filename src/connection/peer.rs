@@ -45,7 +45,7 @@ pub(super) fn row(columns: &[Option<&str>]) -> Vec<u8> {
     message(b'D', &payload)
 }
 
-/// An ErrorResponse.
+/// An `ErrorResponse`.
 pub(super) fn error(sqlstate: &str, text: &str) -> Vec<u8> {
     message(b'E', format!("SFEHLER\0VFATAL\0C{sqlstate}\0M{text}\0\0").as_bytes())
 }

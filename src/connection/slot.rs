@@ -290,9 +290,7 @@ pub struct SlotState {
     pub plugin: Option<String>,
     /// The database it belongs to; `None` for a physical slot.
     pub database: Option<String>,
-    /// Whether somebody uses it now.
-    pub active: bool,
-    /// The process that uses it.
+    /// The server's process that uses it now.
     pub active_pid: Option<u32>,
     /// Up to where its consumer has acknowledged.
     pub confirmed_flush_lsn: Option<Lsn>,
@@ -339,18 +337,20 @@ impl Connection {
     ) -> Result<CreatedSlot<'_>, Error> {
         self.usable()?;
         options.check(self.server_version())?;
-        let made = match options.timeout {
-            None => self.make_slot(name, &options).await?,
-            Some(limit) => match tokio::time::timeout(limit, self.make_slot(name, &options)).await {
-                Ok(made) => made?,
-                Err(_) => {
-                    self.give_up("creating a slot took longer than it was given").await;
-                    return Err(Error::Timeout { during: format!("creating slot \"{name}\""), after: limit });
-                }
-            },
-        };
+        let made = self.make_slot_within(name, &options).await?;
         let in_snapshot = options.snapshot == Snapshot::Use;
         Ok(CreatedSlot { connection: self, name: name.clone(), made, in_snapshot })
+    }
+
+    async fn make_slot_within(&mut self, name: &SlotName, options: &SlotOptions) -> Result<Made, Error> {
+        let Some(after) = options.timeout else {
+            return self.make_slot(name, options).await;
+        };
+        if let Ok(made) = tokio::time::timeout(after, self.make_slot(name, options)).await {
+            return made;
+        }
+        self.give_up("creating a slot took longer than it was given").await;
+        Err(Error::Timeout { during: format!("creating slot \"{name}\""), after })
     }
 
     async fn make_slot(&mut self, name: &SlotName, options: &SlotOptions) -> Result<Made, Error> {
@@ -409,7 +409,7 @@ impl Connection {
         let newer =
             if self.server_version().major() >= 17 { "failover, invalidation_reason" } else { "false, NULL" };
         let query = format!(
-            "SELECT plugin, database, active, active_pid, confirmed_flush_lsn, restart_lsn, wal_status, temporary, \
+            "SELECT plugin, database, active_pid, confirmed_flush_lsn, restart_lsn, wal_status, temporary, \
              two_phase, {newer} FROM pg_catalog.pg_replication_slots WHERE slot_name = '{name}'"
         );
         let rows = self.simple_query(&query).await?;
@@ -418,20 +418,24 @@ impl Connection {
 }
 
 impl SlotState {
+    /// Whether somebody uses it now.
+    pub fn is_active(&self) -> bool {
+        self.active_pid.is_some()
+    }
+
     fn read(row: &TextRow) -> Result<Self, Error> {
         let owned = |column| row.text(column).map(|text| text.map(str::to_owned));
         Ok(Self {
             plugin: owned(0)?,
             database: owned(1)?,
-            active: row.flag(2)?,
-            active_pid: row.parsed(3)?,
-            confirmed_flush_lsn: row.parsed(4)?,
-            restart_lsn: row.parsed(5)?,
-            wal_status: owned(6)?,
-            temporary: row.flag(7)?,
-            two_phase: row.flag(8)?,
-            failover: row.flag(9)?,
-            invalidation_reason: owned(10)?,
+            active_pid: row.parsed(2)?,
+            confirmed_flush_lsn: row.parsed(3)?,
+            restart_lsn: row.parsed(4)?,
+            wal_status: owned(5)?,
+            temporary: row.flag(6)?,
+            two_phase: row.flag(7)?,
+            failover: row.flag(8)?,
+            invalidation_reason: owned(9)?,
         })
     }
 }

@@ -47,7 +47,7 @@ impl Session {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// Takes note of a ParameterStatus.
+    /// Takes note of a `ParameterStatus`.
     pub(crate) fn note(&mut self, body: &ParameterStatusBody) -> Result<(), Error> {
         let broken = |_| Error::Protocol("a ParameterStatus that is not UTF-8".to_owned());
         self.parameters
@@ -104,7 +104,7 @@ fn parameters<'a>(config: &'a Config, user: &'a str) -> Vec<(&'a str, &'a str)> 
     given.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(PINNED).collect()
 }
 
-/// From AuthenticationOk to ReadyForQuery.
+/// From `AuthenticationOk` to `ReadyForQuery`.
 async fn ready(transport: &mut Transport) -> Result<Session, Error> {
     let mut session = Session::default();
     loop {

@@ -59,8 +59,7 @@ impl Connector {
         let ssl = ssl.clone();
         let server_name_indication = ssl.sni;
         // Files and the system's certificate store: hundreds of small reads that must not hold up other tasks.
-        let loaded =
-            tokio::task::spawn_blocking(move || files::load(&ssl, std::env::home_dir().as_deref())).await;
+        let loaded = tokio::task::spawn_blocking(move || files::load(&ssl)).await;
         let (trust, identity) =
             loaded.map_err(|_| Error::Tls("reading the certificates was cut short".to_owned()))??;
         Ok(Some(Self { trust: Arc::new(trust), identity, server_name_indication }))
