@@ -236,15 +236,12 @@ async fn gives_up_a_slot_that_an_open_transaction_holds_up() {
         let error = connection.create_slot(&name("s"), options).await.unwrap_err();
         assert!(matches!(error, Error::Timeout { .. }) && error.is_retryable(), "{error:?}");
         assert!(started.elapsed() < Duration::from_secs(5));
-        assert!(matches!(connection.identify_system().await, Err(Error::Unusable { .. })));
-        assert!(matches!(connection.slot(&name("s")).await, Err(Error::Unusable { .. })));
-        connection.close().await;
+        // The transaction is still there; the slot that waited for it is not, and the connection goes on.
+        assert!(connection.slot(&name("s")).await.unwrap().is_none());
+        let options = SlotOptions::new().snapshot(Snapshot::Use).timeout(Duration::from_millis(100));
+        assert!(matches!(connection.create_slot(&name("s"), options).await, Err(Error::Timeout { .. })));
         cluster.psql("postgres", "ROLLBACK PREPARED 'forgotten'");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while cluster.psql("postgres", "SELECT count(*) FROM pg_replication_slots") != "0" {
-            assert!(Instant::now() < deadline, "{}: the half-made slot stays", server.version);
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        drop(connection.create_slot(&name("s"), SlotOptions::new()).await.unwrap());
     }
 }
 

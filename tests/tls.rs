@@ -217,7 +217,7 @@ async fn names_the_setting_when_the_root_file_is_missing() {
         assert!(matches!(error, Error::Certificate { setting: "sslrootcert", .. }), "{error:?}");
         assert!(error.to_string().contains("/nowhere/root.crt"), "{error}");
     }
-    let error = connect("host=localhost user=postgres sslmode=require sslrootcert=system").await.unwrap_err();
+    let error = connect("host=localhost user=postgres sslmode=verify-full").await.unwrap_err();
     assert!(matches!(error, Error::Certificate { setting: "sslrootcert", .. }), "{error:?}");
 }
 

@@ -197,4 +197,4 @@ fn quote_identifier(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

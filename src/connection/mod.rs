@@ -24,6 +24,7 @@ mod config;
 mod dial;
 mod keepalive;
 mod negotiate;
+mod route;
 mod slot;
 mod socket;
 pub(crate) mod startup;
@@ -36,6 +37,7 @@ pub(crate) mod transport;
 mod version;
 
 use self::command::Transaction;
+use self::route::Canceller;
 use self::startup::Session;
 use self::transport::Transport;
 use crate::error::Error;
@@ -69,6 +71,7 @@ pub struct Connection {
     session: Session,
     version: ServerVersion,
     transaction: Transaction,
+    canceller: Option<Canceller>,
     /// Why the connection is of no more use.
     unusable: Option<&'static str>,
 }
@@ -102,8 +105,14 @@ impl Connection {
         })?;
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
-        let mut connection =
-            Self { transport, session, version, transaction: Transaction::None, unusable: None };
+        let mut connection = Self {
+            transport,
+            session,
+            version,
+            transaction: Transaction::None,
+            canceller: None,
+            unusable: None,
+        };
         connection.transport.during("during a command");
         Ok(connection)
     }
@@ -113,14 +122,15 @@ impl Connection {
     pub(crate) async fn into_parts(mut self) -> Result<Parts, Error> {
         self.usable()?;
         self.end_transaction().await?;
-        Ok(Parts { transport: self.transport, session: self.session, version: self.version })
+        let Self { transport, session, version, canceller, .. } = self;
+        Ok(Parts { transport, session, version, canceller })
     }
 
     /// Puts together what [`Connection::into_parts`] took apart, once the server has said `ReadyForQuery` again.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     pub(crate) fn from_parts(parts: Parts) -> Self {
-        let Parts { transport, session, version } = parts;
-        Self { transport, session, version, transaction: Transaction::None, unusable: None }
+        let Parts { transport, session, version, canceller } = parts;
+        Self { transport, session, version, transaction: Transaction::None, canceller, unusable: None }
     }
 
     fn usable(&self) -> Result<(), Error> {
@@ -140,6 +150,7 @@ pub(crate) struct Parts {
     pub(crate) transport: Transport,
     pub(crate) session: Session,
     pub(crate) version: ServerVersion,
+    pub(crate) canceller: Option<Canceller>,
 }
 
 #[cfg(test)]

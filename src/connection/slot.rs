@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::command::TextRow;
+use super::route::Canceller;
 use super::version::ServerVersion;
 use crate::Lsn;
 use crate::error::Error;
@@ -92,6 +93,9 @@ pub enum Snapshot {
     #[default]
     Nothing,
 }
+
+/// How long a server may take to stop when it is told to.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How a slot is to be made.
 ///
@@ -327,8 +331,9 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Unsupported`] and [`Error::Misuse`] before anything is sent. [`Error::Timeout`] when
-    /// [`SlotOptions::timeout`] has passed: the connection is then closed, which is what makes the server give up,
-    /// and a slot that was half made goes with it. [`Error::Server`] with 42710 when there is one of that name,
+    /// [`SlotOptions::timeout`] has passed: the server is told to stop, and what was half made goes. The connection
+    /// stays of use, but as after any error its temporary slots are gone. Only if the server does not even stop, the
+    /// connection is given up, and says so when it is used ([`Error::Unusable`]). [`Error::Server`] with 42710 when there is one of that name,
     /// 53400 when `max_replication_slots` is reached, 55000 when `wal_level` is not `logical`.
     pub async fn create_slot(
         &mut self,
@@ -346,10 +351,19 @@ impl Connection {
         let Some(after) = options.timeout else {
             return self.make_slot(name, options).await;
         };
-        if let Ok(made) = tokio::time::timeout(after, self.make_slot(name, options)).await {
-            return made;
+        let canceller = self.canceller.clone();
+        let stopped = {
+            let mut making = std::pin::pin!(self.make_slot(name, options));
+            match tokio::time::timeout(after, &mut making).await {
+                Ok(made) => return made,
+                Err(_) => tokio::time::timeout(GRACE, stop(canceller, making)).await,
+            }
+        };
+        match stopped {
+            Ok(Err(Error::Server(error))) if error.sqlstate == "57014" => {}
+            Ok(made) => return made,
+            Err(_) => self.give_up("creating a slot took longer than it was given").await,
         }
-        self.give_up("creating a slot took longer than it was given").await;
         Err(Error::Timeout { during: format!("creating slot \"{name}\""), after })
     }
 
@@ -415,6 +429,17 @@ impl Connection {
         let rows = self.simple_query(&query).await?;
         rows.first().map(SlotState::read).transpose()
     }
+}
+
+/// Stops a command, and gives its outcome.
+///
+/// Closing the connection would not do: a server that waits for a transaction does not look at the socket, and would
+/// keep the half-made slot as long as the transaction. Or it may be done this very moment, with a slot that stays.
+async fn stop<T>(canceller: Option<Canceller>, command: impl Future<Output = T>) -> T {
+    if let Some(canceller) = canceller {
+        canceller.cancel().await;
+    }
+    command.await
 }
 
 impl SlotState {

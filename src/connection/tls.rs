@@ -9,6 +9,7 @@ mod files;
 mod names;
 mod verify;
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -36,6 +37,12 @@ pub(crate) struct Connector {
     trust: Arc<Trust>,
     identity: Option<Identity>,
     server_name_indication: bool,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
 }
 
 /// A client certificate with its chain, and its key.

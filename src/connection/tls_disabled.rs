@@ -17,6 +17,7 @@ use crate::error::Error;
 pub(crate) struct TlsStream(Infallible);
 
 /// Cannot exist either.
+#[derive(Debug)]
 pub(crate) struct Connector(Infallible);
 
 /// Whom the handshake would be with.

@@ -4,11 +4,11 @@ use crate::connection::peer::{Peer, error, message, pipe, row};
 use crate::connection::startup::Session;
 use crate::connection::version::ServerVersion;
 
-fn connected() -> (Connection, Peer) {
+pub(in crate::connection) fn connected() -> (Connection, Peer) {
     let (mut transport, peer) = pipe();
     transport.authenticated();
     let version = ServerVersion::read("18.4").unwrap();
-    (Connection::from_parts(Parts { transport, session: Session::default(), version }), peer)
+    (Connection::from_parts(Parts { transport, session: Session::default(), version, canceller: None }), peer)
 }
 
 async fn answered(says: &[Vec<u8>]) -> (Result<Vec<TextRow>, Error>, Connection) {

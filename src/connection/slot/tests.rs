@@ -47,3 +47,27 @@ fn asks_no_server_for_what_it_lacks() {
         assert_eq!(options.check(&version(server)).is_ok(), fine, "{options:?} {server}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn gives_the_connection_up_if_the_server_does_not_stop() {
+    let (mut connection, _silent) = crate::connection::command::tests::connected();
+    let options = SlotOptions::new().timeout(Duration::from_secs(60));
+    let error = connection.create_slot(&"s".parse().unwrap(), options).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { after, .. } if after == Duration::from_secs(60)), "{error:?}");
+    assert!(matches!(connection.identify_system().await, Err(Error::Unusable { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keeps_a_slot_that_was_made_at_the_last_moment() {
+    use crate::connection::peer::{message, row};
+    let (mut connection, mut peer) = crate::connection::command::tests::connected();
+    let name = "s".parse().unwrap();
+    let options = SlotOptions::new().timeout(Duration::from_secs(60));
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        peer.say(&[row(&[Some("s"), Some("0/15"), None, Some("pgoutput")]), message(b'Z', b"I")].concat())
+            .await;
+    };
+    let (created, ()) = tokio::join!(connection.create_slot(&name, options), script);
+    assert_eq!(created.unwrap().consistent_point(), Lsn::new(0x15));
+}
