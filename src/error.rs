@@ -5,7 +5,11 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorFields;
 
+use crate::Lsn;
+use crate::assemble::Violation;
+use crate::capture::CaptureError;
 use crate::connection::ConfigError;
+use crate::pgoutput::DecodeError;
 
 /// What can go wrong on the I/O side, sorted by who must act.
 ///
@@ -96,6 +100,28 @@ pub enum Error {
         /// What happened to it.
         because: &'static str,
     },
+    /// The stream holds bytes that no server sends.
+    #[error("the stream near {near}")]
+    Decode {
+        /// A position close by.
+        near: Lsn,
+        /// What is wrong with them.
+        source: DecodeError,
+    },
+    /// The stream's messages are in an order in which no server sends them, or more than may be held.
+    #[error("the stream near {near}")]
+    Violation {
+        /// A position close by.
+        near: Lsn,
+        /// What is wrong.
+        source: Violation,
+    },
+    /// The capture file can't be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The sink failed. What it had not made durable is not acknowledged.
+    #[error("the sink")]
+    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Misuse(&'static str),
@@ -293,6 +319,9 @@ impl ServerError {
             b"42883" => "a column has no binary form; ask for text",
             b"28000" => {
                 "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
+            }
+            b"55000" if self.severity == "WARNING" => {
+                "changes from before the publication existed can't be read through it: make the publication first, the slot second"
             }
             b"28P01" => "the password is wrong, or the role has none",
             b"3D000" => "the database does not exist",

@@ -1,1 +1,223 @@
-//! Quoting.
+//! The only place that quotes.
+//!
+//! Four dialects, which differ in what a backslash means: an SQL identifier and an SQL literal, a field of COPY's
+//! text format, a replication command, and the list of identifiers inside a literal that names publications.
+//!
+//! None of them can hold a zero byte, and PostgreSQL stores none in a name or a text.
+
+/// Writes an SQL identifier: always in double quotes, so that no list of keywords is needed and case stays.
+///
+/// Source: PostgreSQL manual, "Identifiers and Key Words".
+///
+/// ```
+/// let mut sql = Vec::new();
+/// walferry::quote::identifier(&mut sql, r#"a.b"c\"#);
+/// assert_eq!(sql, br#""a.b""c\""#);
+/// ```
+pub fn identifier(out: &mut Vec<u8>, name: &str) {
+    doubled(out, name.as_bytes(), b'"');
+}
+
+/// Writes an SQL literal that means the same whether `standard_conforming_strings` is on or off.
+///
+/// Takes bytes, because text of a database in `SQL_ASCII` need not be UTF-8: what isn't, and control characters
+/// that a terminal or an editor would change, are written as escapes.
+///
+/// Source: PostgreSQL manual, "String Constants with C-Style Escapes".
+///
+/// ```
+/// let quoted = |text: &str| {
+///     let mut sql = Vec::new();
+///     walferry::quote::literal(&mut sql, text.as_bytes());
+///     String::from_utf8(sql).expect("what was UTF-8 stays it")
+/// };
+/// assert_eq!(quoted("it's null"), "'it''s null'");
+/// assert_eq!(quoted(r"C:\temp"), r"E'C:\\temp'");
+/// ```
+pub fn literal(out: &mut Vec<u8>, value: &[u8]) {
+    match std::str::from_utf8(value) {
+        Ok(text) if !text.bytes().any(needs_escape) => doubled(out, value, b'\''),
+        _ => escaped_literal(out, value),
+    }
+}
+
+/// A backslash, or a control character other than tab and line feed.
+fn needs_escape(byte: u8) -> bool {
+    byte == b'\\' || byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n')
+}
+
+fn escaped_literal(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(b"E'");
+    for chunk in value.utf8_chunks() {
+        for byte in chunk.valid().bytes() {
+            match byte {
+                b'\'' => out.extend_from_slice(b"''"),
+                b'\\' => out.extend_from_slice(br"\\"),
+                b'\r' => out.extend_from_slice(br"\r"),
+                byte if needs_escape(byte) => hex_escape(out, byte),
+                byte => out.push(byte),
+            }
+        }
+        for &byte in chunk.invalid() {
+            hex_escape(out, byte);
+        }
+    }
+    out.push(b'\'');
+}
+
+/// Both digits, always: a third one that follows would otherwise be taken in.
+fn hex_escape(out: &mut Vec<u8>, byte: u8) {
+    out.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+}
+
+/// Writes a `bytea` as an SQL literal.
+///
+/// ```
+/// let mut sql = Vec::new();
+/// walferry::quote::bytea_literal(&mut sql, &[0, 255]);
+/// assert_eq!(sql, br"E'\\x00ff'");
+/// ```
+pub fn bytea_literal(out: &mut Vec<u8>, value: &[u8]) {
+    out.extend_from_slice(br"E'\\x");
+    hex(out, value);
+    out.push(b'\'');
+}
+
+/// Writes two digits a byte. Not a quoting rule, but what binary values need in every text.
+pub(crate) fn hex(out: &mut Vec<u8>, value: &[u8]) {
+    for byte in value {
+        out.extend_from_slice(format!("{byte:02x}").as_bytes());
+    }
+}
+
+/// Writes one field of COPY's text format; `None` is NULL.
+///
+/// Source: PostgreSQL manual, COPY, "Text Format".
+///
+/// ```
+/// let mut line = Vec::new();
+/// walferry::quote::copy_text(&mut line, Some(b"a\tb\\N"));
+/// line.push(b'\t');
+/// walferry::quote::copy_text(&mut line, None);
+/// assert_eq!(line, b"a\\tb\\\\N\t\\N");
+/// ```
+pub fn copy_text(out: &mut Vec<u8>, field: Option<&[u8]>) {
+    let Some(field) = field else { return out.extend_from_slice(br"\N") };
+    for &byte in field {
+        let escape = match byte {
+            b'\\' => b'\\',
+            b'\t' => b't',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\x08' => b'b',
+            b'\x0b' => b'v',
+            b'\x0c' => b'f',
+            plain => {
+                out.push(plain);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', escape]);
+    }
+}
+
+/// A literal of a replication command, where a backslash is an ordinary character.
+///
+/// Source: the server's `repl_scanner.l`.
+///
+/// ```
+/// assert_eq!(walferry::quote::replication_literal(r"it's \"), r"'it''s \'");
+/// ```
+pub fn replication_literal(value: &str) -> String {
+    into_string(|out| doubled(out, value.as_bytes(), b'\''))
+}
+
+/// An identifier of a replication command.
+///
+/// ```
+/// assert_eq!(walferry::quote::replication_identifier("slot_1"), r#""slot_1""#);
+/// ```
+pub fn replication_identifier(name: &str) -> String {
+    into_string(|out| doubled(out, name.as_bytes(), b'"'))
+}
+
+/// The value of `publication_names`: each name an SQL identifier, the list of them a replication literal.
+///
+/// The server splits the literal at commas and folds what isn't quoted to lower case.
+///
+/// ```
+/// use walferry::quote::publication_names;
+///
+/// assert_eq!(publication_names(["all", r#"It's "a", b"#]), r#"'"all","It''s ""a"", b"'"#);
+/// ```
+pub fn publication_names<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut list = Vec::new();
+    for name in names {
+        if !list.is_empty() {
+            list.push(b',');
+        }
+        identifier(&mut list, name);
+    }
+    into_string(|out| doubled(out, &list, b'\''))
+}
+
+/// Encloses in `quote`, with each one inside doubled: the rule that all dialects but COPY share.
+fn doubled(out: &mut Vec<u8>, value: &[u8], quote: u8) {
+    out.push(quote);
+    for &byte in value {
+        if byte == quote {
+            out.push(quote);
+        }
+        out.push(byte);
+    }
+    out.push(quote);
+}
+
+/// Doubling an ASCII quote leaves UTF-8 what it was.
+fn into_string(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(value: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        literal(&mut out, value);
+        out
+    }
+
+    #[test]
+    fn keeps_the_text_null_apart_from_the_keyword() {
+        assert_eq!(quoted(b"null"), b"'null'");
+        assert_eq!(quoted(b"NULL"), b"'NULL'");
+        assert_eq!(quoted(b""), b"''");
+    }
+
+    #[test]
+    fn escapes_what_a_file_or_a_terminal_would_change() {
+        assert_eq!(
+            quoted(b"a\r\nb\0"),
+            br"E'a\r
+b\x00'"
+        );
+        assert_eq!(quoted(b"\x1b[2J"), br"E'\x1b[2J'");
+        assert_eq!(quoted(b"tab\tand line\n"), b"'tab\tand line\n'");
+    }
+
+    #[test]
+    fn writes_bytes_that_are_no_utf8_as_two_digits_each() {
+        assert_eq!(quoted(b"\xe9t\xc3\xa9'1"), b"E'\\xe9t\xc3\xa9''1'");
+        assert_eq!(quoted(b"\xff0"), br"E'\xff0'");
+    }
+
+    #[test]
+    fn a_copy_field_that_looks_like_the_end_of_data_is_escaped() {
+        let mut out = Vec::new();
+        copy_text(&mut out, Some(br"\."));
+        assert_eq!(out, br"\\.");
+    }
+}

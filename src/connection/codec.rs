@@ -30,7 +30,7 @@ const HEADER: usize = 5;
 /// A message of the server.
 pub(crate) enum BackendMessage {
     /// What was copied: the payload, a slice of the read buffer.
-    CopyData(#[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))] Bytes),
+    CopyData(Bytes),
     /// The connection is in `CopyBoth` mode from here on.
     CopyBoth,
     /// The server speaks an older minor version than was asked for, or does not know some `_pq_.` options.
@@ -110,10 +110,8 @@ pub(crate) enum FrontendMessage<'a> {
     /// A replication command or SQL, by the simple query protocol.
     Query(&'a str),
     /// One `CopyData`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     CopyData(&'a [u8]),
     /// The end of what the client copies.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
     CopyDone,
     /// Goodbye.
     Terminate,

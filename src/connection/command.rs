@@ -8,6 +8,7 @@ use super::codec::{BackendMessage, FrontendMessage};
 use super::{Connection, auth};
 use crate::Lsn;
 use crate::error::Error;
+use crate::quote;
 
 /// One row, as text.
 #[derive(Debug, Clone)]
@@ -105,7 +106,7 @@ impl Connection {
     /// [`Error::Server`] with SQLSTATE 42704 when there is no such setting.
     pub async fn show(&mut self, setting: &str) -> Result<String, Error> {
         // A setting of an extension has a dot in it, and each side is an identifier of its own.
-        let quoted: Vec<_> = setting.split('.').map(quote_identifier).collect();
+        let quoted: Vec<_> = setting.split('.').map(quote::replication_identifier).collect();
         let row = self.query_one(&format!("SHOW {}", quoted.join("."))).await?;
         Ok(row.required(0)?.to_owned())
     }
@@ -189,11 +190,6 @@ impl Transaction {
             _ => Err(broken("a ReadyForQuery with an unknown status")),
         }
     }
-}
-
-/// An identifier for a replication command. To be replaced by the one in `quote`.
-fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -17,23 +17,24 @@
 //! * TLS is rustls: 1.2 and 1.3, no renegotiation, no compression, no certificate revocation lists, no encrypted keys.
 //! * Over a Unix socket there is no TLS, and `sslmode` is not looked at: as in libpq.
 
-pub(crate) mod auth;
-pub(crate) mod codec;
+mod auth;
+mod codec;
 mod command;
 mod config;
+mod copy_both;
 mod dial;
 mod keepalive;
 mod negotiate;
 mod route;
 mod slot;
 mod socket;
-pub(crate) mod startup;
+mod startup;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls_disabled.rs"]
 mod tls;
-pub(crate) mod transport;
+mod transport;
 mod version;
 
 use self::command::Transaction;
@@ -43,6 +44,7 @@ use self::transport::Transport;
 use crate::error::Error;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
+pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
@@ -72,6 +74,8 @@ pub struct Connection {
     version: ServerVersion,
     transaction: Transaction,
     canceller: Option<Canceller>,
+    /// Whether it has started its one stream.
+    streamed: bool,
     /// Why the connection is of no more use.
     unusable: Option<&'static str>,
 }
@@ -111,26 +115,11 @@ impl Connection {
             version,
             transaction: Transaction::None,
             canceller: None,
+            streamed: false,
             unusable: None,
         };
         connection.transport.during("during a command");
         Ok(connection)
-    }
-
-    /// Gives the transport away, ready for a command that changes the protocol's mode.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
-    pub(crate) async fn into_parts(mut self) -> Result<Parts, Error> {
-        self.usable()?;
-        self.end_transaction().await?;
-        let Self { transport, session, version, canceller, .. } = self;
-        Ok(Parts { transport, session, version, canceller })
-    }
-
-    /// Puts together what [`Connection::into_parts`] took apart, once the server has said `ReadyForQuery` again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the replication stream"))]
-    pub(crate) fn from_parts(parts: Parts) -> Self {
-        let Parts { transport, session, version, canceller } = parts;
-        Self { transport, session, version, transaction: Transaction::None, canceller, unusable: None }
     }
 
     fn usable(&self) -> Result<(), Error> {
@@ -142,15 +131,6 @@ impl Connection {
         self.unusable = Some(because);
         self.transport.shutdown().await;
     }
-}
-
-/// A connection taken apart: for who speaks the protocol's other mode.
-#[derive(Debug)]
-pub(crate) struct Parts {
-    pub(crate) transport: Transport,
-    pub(crate) session: Session,
-    pub(crate) version: ServerVersion,
-    pub(crate) canceller: Option<Canceller>,
 }
 
 #[cfg(test)]

@@ -1,16 +1,11 @@
 //! A running cluster in a folder of its own.
 
-use std::env;
-use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::account::{self, give};
+use super::folder::Folder;
 use super::options::ClusterOptions;
 use super::postmaster::{self, Postmaster, Stop};
 use super::{Server, template};
@@ -23,24 +18,24 @@ pub(crate) struct Cluster {
     server: Server,
     port: u16,
     tcp: bool,
-    // Dropped in this order: the watchdog, which the postmaster's drop ends, outlives the folder.
-    folder: Folder,
+    // Dropped in this order: the server is stopped, then its folder is removed.
     postmaster: Mutex<Postmaster>,
+    folder: Folder,
 }
 
 impl Cluster {
     pub(super) fn start(options: &ClusterOptions) -> Self {
         let folder = Folder::fresh();
-        let data = folder.0.join("data");
+        let data = folder.path().join("data");
         if options.own_identity {
             template::initdb(&options.server, &data);
         } else {
             template::copy_to(&options.server, &data);
         }
-        options.write_into(&data, &folder.0);
-        let (postmaster, port) = launch(options, &folder.0);
+        options.write_into(&data, folder.path());
+        let (postmaster, port) = launch(options, folder.path());
         let (server, tcp) = (options.server.clone(), options.tcp);
-        Self { server, port, tcp, folder, postmaster: Mutex::new(postmaster) }
+        Self { server, port, tcp, postmaster: Mutex::new(postmaster), folder }
     }
 
     pub(crate) fn major(&self) -> u32 {
@@ -54,13 +49,13 @@ impl Cluster {
     /// Libpq's `key=value` form: the superuser `postgres` on the Unix socket.
     pub(crate) fn conninfo(&self, database: &str) -> String {
         let quoted = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
-        let (host, database) = (quoted(&self.folder.0.to_string_lossy()), quoted(database));
+        let (host, database) = (quoted(&self.folder.path().to_string_lossy()), quoted(database));
         format!("host={host} port={} user=postgres dbname={database}", self.port)
     }
 
     /// The folder with the Unix socket.
     pub(crate) fn socket_folder(&self) -> &Path {
-        &self.folder.0
+        self.folder.path()
     }
 
     /// The port in the Unix socket's name; the same as [`Cluster::tcp_port`] where there is one.
@@ -78,12 +73,12 @@ impl Cluster {
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
-        self.folder.0.join("data")
+        self.folder.path().join("data")
     }
 
     /// What the server has logged since it was made.
     pub(crate) fn log(&self) -> String {
-        let log = fs::read(postmaster::log_path(&self.folder.0)).expect("a server writes a log");
+        let log = fs::read(postmaster::log_path(self.folder.path())).expect("a server writes a log");
         String::from_utf8_lossy(&log).into_owned()
     }
 
@@ -106,7 +101,7 @@ impl Cluster {
     pub(crate) fn restart(&self) {
         let mut postmaster = self.postmaster();
         postmaster.stop(Stop::Fast);
-        let next = Postmaster::start(&self.server, &self.folder.0, self.port);
+        let next = Postmaster::start(&self.server, self.folder.path(), self.port);
         let next = next.unwrap_or_else(|log| panic!("{} doesn't start again:\n{log}", self.server.version));
         *postmaster = next;
     }
@@ -114,12 +109,6 @@ impl Cluster {
     fn postmaster(&self) -> MutexGuard<'_, Postmaster> {
         // A panic of another test says nothing about the server.
         self.postmaster.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.postmaster().stop(Stop::Immediately);
     }
 }
 
@@ -141,45 +130,4 @@ fn launch(options: &ClusterOptions, folder: &Path) -> (Postmaster, u16) {
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback has a free port");
     listener.local_addr().expect("a bound socket has an address").port()
-}
-
-/// A fresh folder that only the servers' account may enter; removed with all it holds when dropped.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl Folder {
-    fn fresh() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        loop {
-            let name = format!("wf-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let path = folder_of_folders().join(name);
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => {
-                    give(&path);
-                    return Self(path);
-                }
-                // Left by a process that had our pid before.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => panic!("{} can't be made: {error}", path.display()),
-            }
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            // No panic: it would hide the one that the test may be unwinding from.
-            eprintln!("{} can't be removed: {error}", self.0.display());
-        }
-    }
-}
-
-/// The temporary folder, unless a Unix socket's path (107 bytes) gets too long in it, or the servers' account, by
-/// which the watchdog runs, couldn't remove anything from it.
-fn folder_of_folders() -> PathBuf {
-    let usual = env::temp_dir();
-    let shared = || fs::metadata(&usual).is_ok_and(|folder| folder.permissions().mode() & 0o003 == 0o003);
-    let fits = usual.as_os_str().len() < 60 && (account::own_uid() != Some(0) || shared());
-    if fits { usual } else { PathBuf::from("/tmp") }
 }

@@ -31,6 +31,8 @@
 
 mod account;
 mod cluster;
+mod folder;
+mod lifeline;
 mod options;
 mod postmaster;
 mod psql;

@@ -1,50 +1,29 @@
 //! One running postmaster, and the watchdog that outlives the test process.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Server;
 use super::account::lower;
+use super::lifeline::Lifeline;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The shell becomes the postmaster (`exec`), so that our child is the postmaster itself, with its pid and its exit
-/// status. Before that it leaves a watchdog behind (twice removed: the postmaster must not find a stranger among its
-/// children), which reads our end of a pipe. The kernel closes that end when this process ends, in whatever way, at
-/// once: no polling, no pid of a parent that may have been given to another.
-///
-/// Words on the pipe: `stopped`, the postmaster has been waited for and its pid is no longer ours;
-/// `leave`, all is cleared up, or a newer watchdog has taken over.
+/// status. Before that it leaves a watchdog behind, twice removed: the postmaster must not find a stranger among its
+/// children. See the module `lifeline` for how that works.
 const SCRIPT: &str = r#"
-folder=$1
-shift
 exec 3<&0
 (
     (
         trap '' HUP INT TERM
-        server=$$
-        while read -r word <&3; do
-            case $word in
-                stopped) server= ;;
-                leave) exit 0 ;;
-            esac
-        done
-        if [ -n "$server" ]; then
-            kill -QUIT "$server"
-            # Bounded: where nobody reaps orphans, a dead server stays visible for ever.
-            tries=0
-            while kill -0 "$server" && [ "$tries" -lt 100 ]; do
-                tries=$((tries + 1))
-                sleep 0.1
-            done
-        fi
-        rm -rf "$folder"
+        read -r word <&3 && exit
+        kill -QUIT $$
     ) </dev/null >/dev/null 2>&1 &
 )
 exec "$@" </dev/null 3<&-
@@ -63,8 +42,7 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct Postmaster {
     child: Child,
-    /// The watchdog's lifeline.
-    pipe: ChildStdin,
+    lifeline: Lifeline,
     running: bool,
 }
 
@@ -74,7 +52,7 @@ impl Postmaster {
         let log =
             File::options().create(true).append(true).open(log_path(folder)).expect("a log can be opened");
         let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(SCRIPT).arg("sh").arg(folder);
+        command.arg("-c").arg(SCRIPT).arg("sh");
         command
             .arg(server.bin.join("postgres"))
             .arg("-D")
@@ -88,8 +66,8 @@ impl Postmaster {
             .stderr(log.try_clone().expect("a log can be shared"))
             .stdout(log);
         let mut child = lower(&mut command).spawn().expect("/bin/sh can be run");
-        let pipe = child.stdin.take().expect("stdin is piped");
-        let mut postmaster = Self { child, pipe, running: true };
+        let lifeline = Lifeline::to(&mut child);
+        let mut postmaster = Self { child, lifeline, running: true };
         postmaster.wait_until_ready(folder)?;
         Ok(postmaster)
     }
@@ -146,21 +124,15 @@ impl Postmaster {
         }
         if self.running {
             self.running = false;
-            self.tell("stopped");
+            // At once: the pid is no longer ours.
+            self.lifeline.release();
         }
-    }
-
-    fn tell(&mut self, word: &str) {
-        // A watchdog that someone has killed isn't worth failing a test for.
-        let _ = writeln!(self.pipe, "{word}");
     }
 }
 
-/// Stops the server, and ends the watchdog: the folder is removed by now, or another watchdog has it.
 impl Drop for Postmaster {
     fn drop(&mut self) {
         self.stop(Stop::Immediately);
-        self.tell("leave");
     }
 }
 

@@ -1,0 +1,56 @@
+use crate::{Lsn, RelationId, Xid};
+
+/// Well-formed messages in an order in which no server sends them, or more of them than may be held.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The message can't stand here.
+    #[error("message '{}' can't stand {place}", message.escape_ascii())]
+    Unexpected {
+        /// Its tag.
+        message: u8,
+        /// Where it stood.
+        place: &'static str,
+    },
+    /// The Commit belongs to another transaction than the Begin.
+    #[error("the transaction that began commits at {begun}, but the Commit that follows is at {committed}")]
+    OtherCommit {
+        /// Where the Begin says the transaction commits.
+        begun: Lsn,
+        /// Where the Commit says so.
+        committed: Lsn,
+    },
+    /// A change of a relation that was not announced.
+    #[error("a change of relation {0}, which no Relation message announced")]
+    UnknownRelation(RelationId),
+    /// A row that doesn't fit its relation.
+    #[error("a row of relation {relation_id} has {found} columns; the relation has {expected}")]
+    ColumnCount {
+        /// The relation.
+        relation_id: RelationId,
+        /// The relation's columns.
+        expected: usize,
+        /// The row's columns.
+        found: usize,
+    },
+    /// A block or the commit of a transaction in progress whose first block was not sent on this connection.
+    #[error("transaction {0} goes on, but its first block never came")]
+    UnknownStream(Xid),
+    /// The transactions in progress are larger than the limit.
+    #[error(
+        "transactions in progress hold {needed} bytes, more than the memory limit of {limit}: raise it, or start the \
+         stream with streaming off, which leaves them with the server until they commit"
+    )]
+    MemoryLimit {
+        /// The limit.
+        limit: usize,
+        /// What they need.
+        needed: usize,
+    },
+    /// Prepared transactions are not assembled.
+    #[error(
+        "the slot sends prepared transactions, which can't be assembled: use a slot made without two_phase, which \
+         sends them when they commit"
+    )]
+    Prepared,
+}

@@ -1,0 +1,91 @@
+use std::io::Read;
+
+use super::{CaptureError, Context, Reader, Record};
+use crate::assemble::Assembler;
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::pgoutput::Decoder;
+
+/// The changes of a capture: what the stream yielded while it was recorded.
+///
+/// A transaction whose commit is not in the capture is not yielded whole: its Begin and changes come, and then the
+/// end.
+#[derive(Debug)]
+#[must_use = "events are read when they are asked for"]
+pub struct Events<R> {
+    reader: Reader<R>,
+    context: Context,
+    decoder: Decoder,
+    assembler: Assembler,
+    memory_limit: usize,
+}
+
+impl<R: Read> Events<R> {
+    /// Reads the context, which stands first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next_record`].
+    pub fn new(reader: Reader<R>) -> Result<Self, CaptureError> {
+        let memory_limit = 64 << 20;
+        let mut events = Self {
+            reader,
+            context: Context::default(),
+            decoder: Decoder::new(),
+            assembler: Assembler::new(),
+            memory_limit,
+        };
+        if let Some(Record::Context(context)) = events.reader.next_record()? {
+            events.start(context);
+        }
+        Ok(events)
+    }
+
+    /// How many bytes of transactions in progress may be held back: see [`Assembler::memory_limit`].
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = bytes;
+        self.assembler = Assembler::new().memory_limit(bytes);
+        self
+    }
+
+    /// How the stream was started that is being read.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The capture itself; to ask for its torn tail, say.
+    pub fn reader(&self) -> &Reader<R> {
+        &self.reader
+    }
+
+    fn start(&mut self, context: Context) {
+        self.decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
+        self.assembler = Assembler::new().memory_limit(self.memory_limit);
+        self.context = context;
+    }
+
+    fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
+        loop {
+            if let Some(event) = self.assembler.poll() {
+                return Ok(Some(event));
+            }
+            match self.reader.next_record()? {
+                Some(Record::Context(context)) => self.start(context),
+                Some(Record::Frame { payload, .. }) => {
+                    if let Frame::XLogData(data) = Frame::decode(payload)? {
+                        self.assembler.push(self.decoder.decode(data.payload)?)?;
+                    }
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl<R: Read> Iterator for Events<R> {
+    type Item = Result<Event, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
+}

@@ -1,0 +1,176 @@
+//! What users match on: committed transactions, in commit order.
+
+use std::sync::Arc;
+
+use crate::pgoutput::{LogicalMessage, Origin, Relation};
+use crate::{Lsn, Row, Timestamp, Xid};
+
+/// One step of the stream.
+///
+/// A transaction is a [`Begin`](Self::Begin), its changes and transactional messages in the order in which they
+/// were made, and a [`Commit`](Self::Commit). Transactions come whole, one after the other, in the order in which
+/// they committed. Messages that are not transactional may stand between any two events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A transaction begins.
+    Begin(Begin),
+    /// One change of the transaction.
+    Change(Change),
+    /// What someone passed to `pg_logical_emit_message`.
+    Message(LogicalMessage),
+    /// The transaction is complete: what to acknowledge, once it is durable.
+    Commit(Commit),
+}
+
+/// A transaction that committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Begin {
+    /// Where its commit record begins. With a count of the events behind it, the position of each of them.
+    pub commit_lsn: Lsn,
+    /// When it committed; under a replication origin, the origin's time, which need not grow.
+    pub commit_time: Timestamp,
+    /// Its id.
+    pub xid: Xid,
+    /// The server that it was replicated from, if it was.
+    pub origin: Option<Origin>,
+}
+
+/// The end of a transaction, and the only thing that can be acknowledged.
+///
+/// There is no way to make one but to receive it: see
+/// `ReplicationStream::acknowledge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "commit_lsn and commit_time are named as in Begin and on the wire"
+)]
+pub struct Commit {
+    pub(crate) commit_lsn: Lsn,
+    pub(crate) end_lsn: Lsn,
+    pub(crate) commit_time: Timestamp,
+    pub(crate) xid: Xid,
+}
+
+impl Commit {
+    /// Where its commit record begins.
+    pub fn commit_lsn(&self) -> Lsn {
+        self.commit_lsn
+    }
+
+    /// The first byte behind its commit record. What was acknowledged up to here is not sent again.
+    pub fn end_lsn(&self) -> Lsn {
+        self.end_lsn
+    }
+
+    /// When it committed.
+    pub fn commit_time(&self) -> Timestamp {
+        self.commit_time
+    }
+
+    /// The transaction's id.
+    pub fn xid(&self) -> Xid {
+        self.xid
+    }
+}
+
+/// A change of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// A row that was there before the stream began.
+    Snapshot {
+        /// The row.
+        row: Row,
+    },
+    /// A row was inserted.
+    Insert {
+        /// The row.
+        new: Row,
+    },
+    /// A row was updated.
+    Update {
+        /// The row as it was: always under full replica identity, otherwise only when the key changed (or is stored
+        /// out of line). None means that the key in `new` is also the old one.
+        old: Option<OldRow>,
+        /// The row as it is. Its [`Unchanged`](crate::pgoutput::Datum::Unchanged) columns keep what they hold.
+        new: Row,
+    },
+    /// A row was deleted.
+    Delete {
+        /// The row as it was.
+        old: OldRow,
+    },
+    /// Tables were emptied in one statement.
+    Truncate {
+        /// The tables, as they are from here on.
+        relations: Vec<Arc<Relation>>,
+        /// Whether the statement said CASCADE; the published tables that it reached are in the list.
+        cascade: bool,
+        /// Whether it said RESTART IDENTITY.
+        restart_identity: bool,
+    },
+}
+
+/// What is known of a row as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "complete by protocol definition")]
+pub enum OldRow {
+    /// The columns of the replica identity; all others are NULL here, whatever they were.
+    Key(Row),
+    /// The whole row.
+    Full(Row),
+}
+
+impl OldRow {
+    /// The row, whichever it is.
+    pub fn row(&self) -> &Row {
+        match self {
+            Self::Key(row) | Self::Full(row) => row,
+        }
+    }
+
+    /// A copy whose values have memory of their own: see [`Tuple::detach`](crate::pgoutput::Tuple::detach).
+    #[must_use = "the row that was given still keeps its read buffer"]
+    pub fn detach(&self) -> Self {
+        match self {
+            Self::Key(row) => Self::Key(row.detach()),
+            Self::Full(row) => Self::Full(row.detach()),
+        }
+    }
+}
+
+impl Event {
+    /// Bytes that its values take, as they were received.
+    pub fn byte_len(&self) -> usize {
+        match self {
+            Self::Change(change) => change.rows().map(|row| row.tuple().byte_len()).sum(),
+            Self::Message(message) => message.content.len(),
+            Self::Begin(_) | Self::Commit(_) => 0,
+        }
+    }
+}
+
+impl Change {
+    /// The rows that the change carries: the old one, if there is, then the new one.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        let (old, new) = match self {
+            Self::Snapshot { row } => (None, Some(row)),
+            Self::Insert { new } => (None, Some(new)),
+            Self::Update { old, new } => (old.as_ref(), Some(new)),
+            Self::Delete { old } => (Some(old), None),
+            Self::Truncate { .. } => (None, None),
+        };
+        old.map(OldRow::row).into_iter().chain(new)
+    }
+
+    /// The tables that the change concerns.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        let truncated = match self {
+            Self::Truncate { relations, .. } => relations.as_slice(),
+            _ => &[],
+        };
+        self.rows().last().map(Row::relation).into_iter().chain(truncated)
+    }
+}

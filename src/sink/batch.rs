@@ -1,0 +1,55 @@
+use crate::event::{Commit, Event};
+
+/// Events in the order of the stream; may begin and end inside a transaction.
+#[derive(Debug, Default)]
+pub struct Batch {
+    events: Vec<Event>,
+    byte_len: usize,
+}
+
+impl Batch {
+    /// Adds an event behind the others.
+    pub fn push(&mut self, event: Event) {
+        self.byte_len += event.byte_len();
+        self.events.push(event);
+    }
+
+    /// The events.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The events, to keep.
+    pub fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+
+    /// The last transaction that is complete in this batch, if one is.
+    pub fn last_commit(&self) -> Option<&Commit> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Commit(commit) => Some(commit),
+            _ => None,
+        })
+    }
+
+    /// The number of events.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Bytes that the events' values take.
+    pub fn byte_len(&self) -> usize {
+        self.byte_len
+    }
+}
+
+impl Extend<Event> for Batch {
+    fn extend<I: IntoIterator<Item = Event>>(&mut self, events: I) {
+        events.into_iter().for_each(|event| self.push(event));
+    }
+}

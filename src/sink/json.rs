@@ -1,0 +1,284 @@
+//! JSON Lines: one event a line, from which every event can be made again.
+//!
+//! # The mapping
+//!
+//! | event | line |
+//! |---|---|
+//! | a relation, before its first change and again when it changed | `{"event":"relation","id":16384,"schema":"public","name":"t","replica_identity":"default","columns":[{"name":"id","type_oid":23,"type_modifier":-1,"is_key":true}]}` |
+//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 09:05:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
+//! | insert | `{"event":"insert","relation_id":16384,"schema":"public","table":"t","new":{…}}`; `snapshot` likewise |
+//! | update | the same with `"event":"update"`, and before `new`, if the server sent one, `"old_key":{…}` or `"old":{…}` |
+//! | delete | `"event":"delete"` with `"old_key":{…}` or `"old":{…}` |
+//! | truncate | `{"event":"truncate","relation_ids":[16384],"tables":["public.t"],"cascade":false,"restart_identity":false}` |
+//! | message | `{"event":"message","transactional":true,"lsn":"0/10","prefix":"p","content":"00ff"}`, the content in hexadecimal |
+//! | commit | `{"event":"commit","xid":7,"commit_lsn":"0/10","end_lsn":"0/20","commit_time":…}` |
+//!
+//! A row is an object: a member for each column, by name, in the table's order. An old key has the key's columns, and
+//! any other that is not NULL; those that are missing are NULL. A value is one of
+//!
+//! | value | JSON |
+//! |---|---|
+//! | NULL | `null` |
+//! | text, in the server's text form, whatever the type: a number, a date, the text `null` | `"…"` |
+//! | unchanged, not sent | `{"unchanged":true}` |
+//! | binary, in the server's binary form | `{"binary":"00ff"}` |
+//! | text that is not UTF-8 (from a database in `SQL_ASCII`) | `{"text":"e974"}`, its bytes in hexadecimal |
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Batch, ChangeSink, Output};
+use crate::event::{Begin, Change, Commit, Event, OldRow};
+use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
+use crate::{RelationId, Row, quote};
+
+/// Writes JSON Lines to an output.
+#[derive(Debug)]
+pub struct JsonSink {
+    lines: Lines,
+    output: Output,
+    buffer: Vec<u8>,
+}
+
+impl JsonSink {
+    /// A sink that writes to `output`.
+    pub fn new(output: Output) -> Self {
+        Self { lines: Lines::default(), output, buffer: Vec::new() }
+    }
+}
+
+impl ChangeSink for JsonSink {
+    type Error = io::Error;
+
+    async fn write(&mut self, batch: Batch) -> io::Result<()> {
+        for event in batch.events() {
+            self.lines.event(&mut self.buffer, event)?;
+        }
+        self.output.write_all(&self.buffer).await?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.output.sync().await
+    }
+}
+
+/// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`] adds.
+///
+/// ```
+/// use walferry::assemble::Assembler;
+/// use walferry::pgoutput::{LogicalMessage, Message};
+/// use walferry::sink::json::Lines;
+///
+/// let content = bytes::Bytes::from_static(b"\x00\xff");
+/// let (lsn, prefix) = ("0/10".parse()?, "app".to_owned());
+/// let mut assembler = Assembler::new();
+/// assembler.push(Message::Message(LogicalMessage { xid: None, transactional: false, lsn, prefix, content }))?;
+///
+/// let (mut lines, mut json) = (Lines::default(), Vec::new());
+/// lines.event(&mut json, &assembler.poll().expect("the message"))?;
+/// let expected = r#"{"event":"message","transactional":false,"lsn":"0/10","prefix":"app","content":"00ff"}"#;
+/// assert_eq!(String::from_utf8(json)?, format!("{expected}\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Lines {
+    announced: HashMap<RelationId, Arc<Relation>>,
+}
+
+impl Lines {
+    /// Writes an event behind what was written before; in front of it the relations that a reader needs.
+    ///
+    /// # Errors
+    ///
+    /// None that an event can cause: the type is what the serializer asks for.
+    pub fn event(&mut self, out: &mut Vec<u8>, event: &Event) -> io::Result<()> {
+        if let Event::Change(change) = event {
+            for relation in change.relations() {
+                self.announce(out, relation)?;
+            }
+        }
+        line(out, &EventLine(event))
+    }
+
+    fn announce(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
+        match self.announced.get(&relation.id) {
+            Some(known) if Arc::ptr_eq(known, relation) => return Ok(()),
+            _ => self.announced.insert(relation.id, Arc::clone(relation)),
+        };
+        line(out, &RelationLine(relation))
+    }
+}
+
+fn line(out: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.push(b'\n');
+    Ok(())
+}
+
+struct EventLine<'a>(&'a Event);
+
+impl Serialize for EventLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self.0 {
+            Event::Begin(begin) => write_begin(&mut map, begin)?,
+            Event::Change(change) => write_change(&mut map, change)?,
+            Event::Message(message) => write_message(&mut map, message)?,
+            Event::Commit(commit) => write_commit(&mut map, commit)?,
+        }
+        map.end()
+    }
+}
+
+fn write_begin<M: SerializeMap>(map: &mut M, begin: &Begin) -> Result<(), M::Error> {
+    map.serialize_entry("event", "begin")?;
+    map.serialize_entry("xid", &begin.xid)?;
+    map.serialize_entry("commit_lsn", &begin.commit_lsn)?;
+    map.serialize_entry("commit_time", &begin.commit_time.to_string())?;
+    if let Some(origin) = &begin.origin {
+        let origin = serde_json::json!({"name": origin.name, "commit_lsn": origin.commit_lsn});
+        map.serialize_entry("origin", &origin)?;
+    }
+    Ok(())
+}
+
+fn write_commit<M: SerializeMap>(map: &mut M, commit: &Commit) -> Result<(), M::Error> {
+    map.serialize_entry("event", "commit")?;
+    map.serialize_entry("xid", &commit.xid())?;
+    map.serialize_entry("commit_lsn", &commit.commit_lsn())?;
+    map.serialize_entry("end_lsn", &commit.end_lsn())?;
+    map.serialize_entry("commit_time", &commit.commit_time().to_string())
+}
+
+fn write_message<M: SerializeMap>(map: &mut M, message: &LogicalMessage) -> Result<(), M::Error> {
+    map.serialize_entry("event", "message")?;
+    map.serialize_entry("transactional", &message.transactional)?;
+    map.serialize_entry("lsn", &message.lsn)?;
+    map.serialize_entry("prefix", &message.prefix)?;
+    map.serialize_entry("content", &hex(&message.content))
+}
+
+fn write_change<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M::Error> {
+    match change {
+        Change::Snapshot { row } => {
+            write_table(map, "snapshot", row)?;
+            map.serialize_entry("new", &RowObject { row, key_only: false })
+        }
+        Change::Insert { new } => {
+            write_table(map, "insert", new)?;
+            map.serialize_entry("new", &RowObject { row: new, key_only: false })
+        }
+        Change::Update { old, new } => {
+            write_table(map, "update", new)?;
+            if let Some(old) = old {
+                write_old(map, old)?;
+            }
+            map.serialize_entry("new", &RowObject { row: new, key_only: false })
+        }
+        Change::Delete { old } => {
+            write_table(map, "delete", old.row())?;
+            write_old(map, old)
+        }
+        Change::Truncate { relations, cascade, restart_identity } => {
+            map.serialize_entry("event", "truncate")?;
+            let ids: Vec<_> = relations.iter().map(|relation| relation.id).collect();
+            map.serialize_entry("relation_ids", &ids)?;
+            let names: Vec<_> = relations.iter().map(|r| format!("{}.{}", r.schema, r.name)).collect();
+            map.serialize_entry("tables", &names)?;
+            map.serialize_entry("cascade", cascade)?;
+            map.serialize_entry("restart_identity", restart_identity)
+        }
+    }
+}
+
+fn write_table<M: SerializeMap>(map: &mut M, event: &str, row: &Row) -> Result<(), M::Error> {
+    let relation = row.relation();
+    map.serialize_entry("event", event)?;
+    map.serialize_entry("relation_id", &relation.id)?;
+    map.serialize_entry("schema", &relation.schema)?;
+    map.serialize_entry("table", &relation.name)
+}
+
+fn write_old<M: SerializeMap>(map: &mut M, old: &OldRow) -> Result<(), M::Error> {
+    match old {
+        OldRow::Key(row) => map.serialize_entry("old_key", &RowObject { row, key_only: true }),
+        OldRow::Full(row) => map.serialize_entry("old", &RowObject { row, key_only: false }),
+    }
+}
+
+struct RowObject<'a> {
+    row: &'a Row,
+    /// Leaves out what isn't in the key; the server sends NULL there.
+    key_only: bool,
+}
+
+impl Serialize for RowObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = |column: &Column, datum| !self.key_only || column.is_key || datum != Datum::Null;
+        let columns = self.row.iter().filter(|(column, datum)| shown(column, *datum));
+        serializer.collect_map(columns.map(|(column, datum)| (&column.name, Value(datum))))
+    }
+}
+
+struct Value<'a>(Datum<'a>);
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Datum::Null => serializer.serialize_unit(),
+            Datum::Unchanged => serializer.collect_map([("unchanged", true)]),
+            Datum::Binary(bytes) => serializer.collect_map([("binary", hex(bytes))]),
+            Datum::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => serializer.serialize_str(text),
+                Err(_) => serializer.collect_map([("text", hex(bytes))]),
+            },
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut out = Vec::with_capacity(2 * bytes.len());
+    quote::hex(&mut out, bytes);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+struct RelationLine<'a>(&'a Relation);
+
+impl Serialize for RelationLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let relation = self.0;
+        let identity = match relation.replica_identity {
+            ReplicaIdentity::Default => "default",
+            ReplicaIdentity::Nothing => "nothing",
+            ReplicaIdentity::Full => "full",
+            ReplicaIdentity::Index => "index",
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("event", "relation")?;
+        map.serialize_entry("id", &relation.id)?;
+        map.serialize_entry("schema", &relation.schema)?;
+        map.serialize_entry("name", &relation.name)?;
+        map.serialize_entry("replica_identity", identity)?;
+        let columns: Vec<_> = relation.columns.iter().map(ColumnObject).collect();
+        map.serialize_entry("columns", &columns)?;
+        map.end()
+    }
+}
+
+struct ColumnObject<'a>(&'a Column);
+
+impl Serialize for ColumnObject<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.0.name)?;
+        map.serialize_entry("type_oid", &self.0.type_oid)?;
+        map.serialize_entry("type_modifier", &self.0.type_modifier)?;
+        map.serialize_entry("is_key", &self.0.is_key)?;
+        map.end()
+    }
+}

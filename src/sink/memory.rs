@@ -1,0 +1,41 @@
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Batch, ChangeSink};
+use crate::event::Event;
+
+/// Keeps every event in memory, for tests. Clones share what they keep.
+///
+/// ```
+/// use walferry::sink::{Batch, ChangeSink, Memory};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let memory = Memory::default();
+/// let mut sink = memory.clone();
+/// sink.write(Batch::default()).await?;
+/// assert!(memory.take().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Vec<Event>>>);
+
+impl Memory {
+    /// Removes and returns what has been kept so far.
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ChangeSink for Memory {
+    type Error = Infallible;
+
+    async fn write(&mut self, batch: Batch) -> Result<(), Infallible> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(batch.into_events());
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}

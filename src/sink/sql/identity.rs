@@ -1,0 +1,160 @@
+//! Which row an UPDATE or DELETE means.
+
+use super::SqlError;
+use super::statement::Statement;
+use crate::Row;
+use crate::event::OldRow;
+use crate::pgoutput::{Column, Datum, ReplicaIdentity};
+use crate::quote;
+
+/// What tells the row.
+pub(super) enum Identity<'a> {
+    /// Its key, which the table holds once.
+    Key(&'a Row),
+    /// All its columns, which the table may hold more than once.
+    Full(&'a Row),
+}
+
+impl<'a> Identity<'a> {
+    /// The row that an UPDATE changes. Without an old row the key was not changed, and the new row has it.
+    pub(super) fn of_update(
+        statement: &Statement<'_>,
+        old: Option<&'a OldRow>,
+        new: &'a Row,
+    ) -> Result<Self, SqlError> {
+        match old {
+            Some(old) => Self::of_old(statement, old),
+            None if new.relation().replica_identity == ReplicaIdentity::Full => Err(statement.no_identity()),
+            None => Self::key(statement, new),
+        }
+    }
+
+    pub(super) fn of_old(statement: &Statement<'_>, old: &'a OldRow) -> Result<Self, SqlError> {
+        match old {
+            OldRow::Full(row) => Ok(Self::Full(row)),
+            OldRow::Key(row) => Self::key(statement, row),
+        }
+    }
+
+    fn key(statement: &Statement<'_>, row: &'a Row) -> Result<Self, SqlError> {
+        if row.relation().columns.iter().any(|column| column.is_key) {
+            Ok(Self::Key(row))
+        } else {
+            Err(statement.no_identity())
+        }
+    }
+
+    /// Writes ` WHERE …`, which matches the row alone.
+    pub(super) fn where_clause(&self, statement: &Statement<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
+        out.extend_from_slice(b" WHERE ");
+        match self {
+            Self::Key(row) => {
+                conjunction(statement, out, row.iter().filter(|(column, _)| column.is_key), equal)
+            }
+            Self::Full(row) => {
+                // One of several equal rows. A ctid is unique only inside one partition.
+                out.extend_from_slice(b"(tableoid, ctid) = (SELECT tableoid, ctid FROM ");
+                statement.target(out);
+                out.extend_from_slice(b" WHERE ");
+                conjunction(statement, out, row.iter(), same_text)?;
+                out.extend_from_slice(b" LIMIT 1)");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn conjunction<'a>(
+    statement: &Statement<'_>,
+    out: &mut Vec<u8>,
+    columns: impl Iterator<Item = (&'a Column, Datum<'a>)>,
+    compare: fn(&mut Vec<u8>, &Column, &[u8]),
+) -> Result<(), SqlError> {
+    let mut separator: &[u8] = b"";
+    for (column, datum) in columns {
+        out.extend_from_slice(separator);
+        separator = b" AND ";
+        match datum {
+            Datum::Null => is_null(out, column),
+            Datum::Text(text) => compare(out, column, text),
+            Datum::Binary(_) => return Err(statement.binary(column)),
+            Datum::Unchanged => return Err(statement.missing_value(column)),
+        }
+    }
+    if separator.is_empty() {
+        // A table without columns: any row is the row.
+        out.extend_from_slice(b"true");
+    }
+    Ok(())
+}
+
+/// Not `IS NULL`, which a composite of NULLs satisfies too.
+fn is_null(out: &mut Vec<u8>, column: &Column) {
+    quote::identifier(out, &column.name);
+    out.extend_from_slice(b" IS NOT DISTINCT FROM NULL");
+}
+
+/// The type's own equality, by which the key is unique.
+fn equal(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+    quote::identifier(out, &column.name);
+    out.extend_from_slice(b" = ");
+    quote::literal(out, text);
+}
+
+/// The same text: 1.0 is not 1.00, -0 is not 0, and json, xml and point have no equality at all.
+fn same_text(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+    match Equality::of(column) {
+        Equality::Exact => equal(out, column, text),
+        Equality::ExactInBytes => {
+            quote::identifier(out, &column.name);
+            out.extend_from_slice(b" COLLATE \"C\" = ");
+            quote::literal(out, text);
+        }
+        Equality::Other => {
+            // `format` prints with the type's output function, as the server does; casts to text differ for some.
+            // It prints nothing for NULL.
+            if text.is_empty() {
+                quote::identifier(out, &column.name);
+                out.extend_from_slice(b" IS DISTINCT FROM NULL AND ");
+            }
+            out.extend_from_slice(b"format('%s', ");
+            quote::identifier(out, &column.name);
+            out.extend_from_slice(b") COLLATE \"C\" = ");
+            quote::literal(out, text);
+        }
+    }
+}
+
+/// What `=` of a type says of two values' texts.
+enum Equality {
+    /// Equal values have the same text; an index can find them.
+    Exact,
+    /// The same, under the collation of plain bytes.
+    ExactInBytes,
+    /// Equal values may have different texts, or there is no `=`, or it is not known.
+    Other,
+}
+
+impl Equality {
+    /// By the oids of the server's own types (`pg_type.dat`), which never change.
+    fn of(column: &Column) -> Self {
+        match u32::from(column.type_oid) {
+            // bool, bytea, "char", int8, int2, int4, oid, xid, tid, cid
+            16 | 17 | 18 | 20 | 21 | 23 | 26 | 27 | 28 | 29
+            // cidr, macaddr8, money, macaddr, inet
+            | 650 | 774 | 790 | 829 | 869
+            // date, time, timestamp, timestamptz, bit, varbit
+            | 1082 | 1083 | 1114 | 1184 | 1560 | 1562
+            // uuid, pg_lsn, xid8
+            | 2950 | 3220 | 5069
+            // regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace,
+            // regrole, regcollation
+            | 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 => Self::Exact,
+            // name, text, varchar
+            19 | 25 | 1043 => Self::ExactInBytes,
+            // char(n) is padded to n; without n trailing blanks differ and `=` doesn't see it
+            1042 if column.type_modifier >= 0 => Self::ExactInBytes,
+            _ => Self::Other,
+        }
+    }
+}

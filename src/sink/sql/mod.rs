@@ -1,0 +1,96 @@
+//! A psql script: the changes as SQL, one transaction per source transaction.
+//!
+//! `psql -f` applies it. The script pins the settings that values depend on, stops at the first error, and checks
+//! after each UPDATE and DELETE that exactly one row was changed.
+//!
+//! | change | statement |
+//! |---|---|
+//! | insert | `INSERT … OVERRIDING SYSTEM VALUE`, so that identity columns take the source's value |
+//! | update | `UPDATE` of the row with the old key; columns that are unchanged, or hold what the old row held, are left out |
+//! | update, delete under full identity | of one row (`ctid`, `LIMIT 1`), whose columns all have the old row's text |
+//! | update of a GENERATED ALWAYS identity | `DELETE` and `INSERT` in one statement, since no UPDATE may assign to it |
+//! | truncate | one `TRUNCATE` with the options of the source's |
+//! | message | `SELECT pg_logical_emit_message(…)` |
+//!
+//! A superuser's script runs with `session_replication_role = replica`, as the server's own subscription does: what
+//! triggers and cascades did on the source comes as changes of its own. For other users triggers fire and foreign
+//! keys are checked.
+
+mod identity;
+mod script;
+mod statement;
+
+use std::io;
+
+pub use self::script::Script;
+use super::{Batch, ChangeSink, Output};
+use crate::catalog::Catalog;
+
+/// Writes a [`Script`] to an output.
+#[derive(Debug)]
+pub struct SqlSink {
+    script: Script,
+    output: Output,
+    buffer: Vec<u8>,
+}
+
+impl SqlSink {
+    /// A sink that writes to `output`, with what is known of the source's tables.
+    pub fn new(output: Output, catalog: Catalog) -> Self {
+        Self { script: Script::new(catalog), output, buffer: Vec::new() }
+    }
+}
+
+impl ChangeSink for SqlSink {
+    type Error = SqlError;
+
+    async fn write(&mut self, batch: Batch) -> Result<(), SqlError> {
+        for event in batch.events() {
+            self.script.event(&mut self.buffer, event)?;
+        }
+        self.output.write_all(&self.buffer).await?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), SqlError> {
+        Ok(self.output.sync().await?)
+    }
+}
+
+/// A change that can't be written as SQL.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlError {
+    /// The system could not write.
+    #[error("writing the SQL script")]
+    Io(#[from] io::Error),
+    /// A value is binary.
+    #[error("table {table}, column {column}: a binary value has no SQL literal; ask the server for text")]
+    Binary {
+        /// The table, `schema.name`.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// An UPDATE or DELETE doesn't say which row.
+    #[error(
+        "table {table}: the change doesn't tell which row it means; set a replica identity on the source"
+    )]
+    NoIdentity {
+        /// The table, `schema.name`.
+        table: String,
+    },
+    /// A value that is needed was not sent.
+    #[error(
+        "table {table}, column {column}: the server left out a value that is stored out of line where it is needed \
+         (an UPDATE that a row filter made an INSERT, or a partition whose replica identity differs from its root's); \
+         set REPLICA IDENTITY FULL on the table and its partitions"
+    )]
+    MissingValue {
+        /// The table, `schema.name`.
+        table: String,
+        /// The column.
+        column: String,
+    },
+}

@@ -1,0 +1,130 @@
+//! Events to script text.
+
+use std::io::Write as _;
+
+use super::SqlError;
+use super::statement::{self, Statement};
+use crate::catalog::Catalog;
+use crate::event::{Change, Event};
+use crate::pgoutput::LogicalMessage;
+use crate::{Row, quote};
+
+/// Writes events as a psql script: the text alone, without the output that [`SqlSink`](super::SqlSink) adds.
+///
+/// ```
+/// use walferry::assemble::Assembler;
+/// use walferry::catalog::Catalog;
+/// use walferry::pgoutput::{Begin, Message};
+/// use walferry::sink::sql::Script;
+/// use walferry::{Lsn, Timestamp, Xid};
+///
+/// let begin = Begin { commit_lsn: Lsn::new(16), commit_time: Timestamp::from_micros(0), xid: Xid::new(7) };
+/// let commit = walferry::pgoutput::Commit {
+///     commit_lsn: Lsn::new(16),
+///     end_lsn: Lsn::new(32),
+///     commit_time: Timestamp::from_micros(0),
+/// };
+/// let mut assembler = Assembler::new();
+/// assembler.push(Message::Begin(begin))?;
+/// assembler.push(Message::Commit(commit))?;
+///
+/// let (mut script, mut sql) = (Script::new(Catalog::default()), Vec::new());
+/// while let Some(event) = assembler.poll() {
+///     script.event(&mut sql, &event)?;
+/// }
+/// assert!(sql.ends_with(b"\nBEGIN; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Script {
+    catalog: Catalog,
+    has_preamble: bool,
+}
+
+/// Runs before the first change. psql reads its own commands (`\set`) and sends the rest.
+///
+/// The settings are those under which the source printed its values.
+const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
+\set ON_ERROR_STOP on
+\encoding UTF8
+\set walferry_one_row 'SELECT CASE WHEN :ROW_COUNT = 1 THEN 1 ELSE (''expected to change one row, changed '' || :ROW_COUNT)::int END AS row \\gset walferry_'
+SET DateStyle = 'ISO';
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET extra_float_digits = 1;
+SET bytea_output = 'hex';
+SET lc_monetary = 'C';
+SET quote_all_identifiers = off;
+SET xmloption = 'content';
+SELECT set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), false) AS path \gset walferry_
+SELECT CASE WHEN current_setting('is_superuser')::bool THEN set_config('session_replication_role', 'replica', false) END AS role \gset walferry_
+
+";
+
+impl Script {
+    /// A script that has not begun, with what is known of the source's tables.
+    pub fn new(catalog: Catalog) -> Self {
+        Self { catalog, has_preamble: false }
+    }
+
+    /// Writes an event behind what was written before.
+    ///
+    /// # Errors
+    ///
+    /// A change that has no SQL: see [`SqlError`]. Nothing of the change is written then.
+    pub fn event(&mut self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
+        if !self.has_preamble {
+            out.extend_from_slice(PREAMBLE.as_bytes());
+            self.has_preamble = true;
+        }
+        let before = out.len();
+        let written = self.write(out, event);
+        if written.is_err() {
+            out.truncate(before);
+        }
+        written
+    }
+
+    fn write(&self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
+        match event {
+            Event::Begin(begin) => {
+                writeln!(
+                    out,
+                    "BEGIN; -- xid {}, commit {}, {}",
+                    begin.xid, begin.commit_lsn, begin.commit_time
+                )?;
+            }
+            Event::Commit(commit) => writeln!(out, "COMMIT; -- {}", commit.end_lsn())?,
+            Event::Message(message) => emit_message(out, message)?,
+            Event::Change(change) => self.change(out, change)?,
+        }
+        Ok(())
+    }
+
+    fn statement<'a>(&'a self, row: &'a Row) -> Statement<'a> {
+        Statement::new(row.relation(), self.catalog.table(row.relation().id))
+    }
+
+    fn change(&self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
+        match change {
+            Change::Snapshot { row } | Change::Insert { new: row } => self.statement(row).insert(out, row),
+            Change::Update { old, new } => self.statement(new).update(out, old.as_ref(), new),
+            Change::Delete { old } => self.statement(old.row()).delete(out, old),
+            Change::Truncate { relations, cascade, restart_identity } => {
+                let facts = |id| self.catalog.table(id);
+                statement::truncate(out, relations, facts, *cascade, *restart_identity);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Carried across as what it was; the answer, its position, goes to a variable of psql.
+fn emit_message(out: &mut Vec<u8>, message: &LogicalMessage) -> Result<(), SqlError> {
+    write!(out, "SELECT pg_logical_emit_message({}, ", message.transactional)?;
+    quote::literal(out, message.prefix.as_bytes());
+    out.extend_from_slice(b", ");
+    quote::bytea_literal(out, &message.content);
+    out.extend_from_slice(b"::bytea) AS message \\gset walferry_\n");
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! One change as a statement.
+
+use std::sync::Arc;
+
+use super::SqlError;
+use super::identity::Identity;
+use crate::catalog::TableFacts;
+use crate::event::OldRow;
+use crate::pgoutput::{Column, Datum, Relation};
+use crate::{RelationId, Row, quote};
+
+/// Ends a statement that must have changed exactly one row.
+const ONE_ROW: &[u8] = b"; :walferry_one_row\n";
+
+/// Writes statements about one table.
+pub(super) struct Statement<'a> {
+    relation: &'a Relation,
+    facts: &'a TableFacts,
+}
+
+impl<'a> Statement<'a> {
+    pub(super) fn new(relation: &'a Relation, facts: &'a TableFacts) -> Self {
+        Self { relation, facts }
+    }
+
+    pub(super) fn insert(&self, out: &mut Vec<u8>, row: &Row) -> Result<(), SqlError> {
+        self.insert_into(out);
+        if self.relation.columns.is_empty() {
+            out.extend_from_slice(b" DEFAULT VALUES;\n");
+            return Ok(());
+        }
+        out.extend_from_slice(b" VALUES (");
+        separated(out, row.iter(), b", ", |out, (column, datum)| self.value(out, column, datum))?;
+        out.extend_from_slice(b");\n");
+        Ok(())
+    }
+
+    pub(super) fn delete(&self, out: &mut Vec<u8>, old: &OldRow) -> Result<(), SqlError> {
+        let identity = Identity::of_old(self, old)?;
+        self.delete_where(out, &identity)?;
+        out.extend_from_slice(ONE_ROW);
+        Ok(())
+    }
+
+    pub(super) fn update(&self, out: &mut Vec<u8>, old: Option<&OldRow>, new: &Row) -> Result<(), SqlError> {
+        let identity = Identity::of_update(self, old, new)?;
+        let changes = Changes::of(self, old, new);
+        if changes.reinsert {
+            self.reinsert(out, &identity, new, &[])?;
+            out.extend_from_slice(ONE_ROW);
+            return Ok(());
+        }
+        self.update_columns(out, &identity, &changes.set)?;
+        if !changes.reinsert_if_other.is_empty() {
+            let identity = Identity::of_update(self, None, new)?;
+            self.reinsert(out, &identity, new, &changes.reinsert_if_other)?;
+            out.extend_from_slice(b";\n");
+        }
+        Ok(())
+    }
+
+    fn update_columns(
+        &self,
+        out: &mut Vec<u8>,
+        identity: &Identity<'_>,
+        set: &[(&Column, Datum<'_>)],
+    ) -> Result<(), SqlError> {
+        if set.is_empty() {
+            // Nothing to assign, but the row must be there: \gset fails unless there is exactly one.
+            out.extend_from_slice(b"SELECT 1 AS row FROM ");
+            self.target(out);
+            identity.where_clause(self, out)?;
+            out.extend_from_slice(b" \\gset walferry_\n");
+            return Ok(());
+        }
+        out.extend_from_slice(b"UPDATE ");
+        self.target(out);
+        out.extend_from_slice(b" SET ");
+        separated(out, set.iter(), b", ", |out, (column, datum)| {
+            quote::identifier(out, &column.name);
+            out.extend_from_slice(b" = ");
+            self.value(out, column, *datum)
+        })?;
+        identity.where_clause(self, out)?;
+        out.extend_from_slice(ONE_ROW);
+        Ok(())
+    }
+
+    /// Replaces a row, for no UPDATE may assign to a GENERATED ALWAYS identity. Values that were not sent are taken
+    /// over from the row that is deleted. With `if_other`, only where these columns hold something else.
+    fn reinsert(
+        &self,
+        out: &mut Vec<u8>,
+        identity: &Identity<'_>,
+        new: &Row,
+        if_other: &[(&Column, Datum<'_>)],
+    ) -> Result<(), SqlError> {
+        out.extend_from_slice(b"WITH old AS (");
+        self.delete_where(out, identity)?;
+        for (column, datum) in if_other {
+            out.extend_from_slice(b" AND ");
+            quote::identifier(out, &column.name);
+            out.extend_from_slice(b" <> ");
+            self.value(out, column, *datum)?;
+        }
+        out.extend_from_slice(b" RETURNING *) ");
+        self.insert_into(out);
+        out.extend_from_slice(b" SELECT ");
+        separated(out, new.iter(), b", ", |out, (column, datum)| match datum {
+            Datum::Unchanged => {
+                out.extend_from_slice(b"old.");
+                quote::identifier(out, &column.name);
+                Ok(())
+            }
+            datum => self.value(out, column, datum),
+        })?;
+        out.extend_from_slice(b" FROM old");
+        Ok(())
+    }
+
+    /// `INSERT INTO t (…) OVERRIDING SYSTEM VALUE`, which tables without an identity column accept too.
+    fn insert_into(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"INSERT INTO ");
+        table(out, self.relation);
+        let names = &self.relation.columns;
+        if names.is_empty() {
+            return;
+        }
+        for (index, column) in names.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b" (" } else { b", " });
+            quote::identifier(out, &column.name);
+        }
+        out.extend_from_slice(b") OVERRIDING SYSTEM VALUE");
+    }
+
+    fn delete_where(&self, out: &mut Vec<u8>, identity: &Identity<'_>) -> Result<(), SqlError> {
+        out.extend_from_slice(b"DELETE FROM ");
+        self.target(out);
+        identity.where_clause(self, out)
+    }
+
+    /// The table alone, without those that inherit from it.
+    pub(super) fn target(&self, out: &mut Vec<u8>) {
+        target(out, self.relation, self.facts);
+    }
+
+    fn value(&self, out: &mut Vec<u8>, column: &Column, datum: Datum<'_>) -> Result<(), SqlError> {
+        match datum {
+            Datum::Null => out.extend_from_slice(b"NULL"),
+            // Without a type of its own, the literal takes the column's.
+            Datum::Text(text) => quote::literal(out, text),
+            Datum::Binary(_) => return Err(self.binary(column)),
+            Datum::Unchanged => return Err(self.missing_value(column)),
+        }
+        Ok(())
+    }
+
+    fn table_name(&self) -> String {
+        format!("{}.{}", self.relation.schema, self.relation.name)
+    }
+
+    pub(super) fn no_identity(&self) -> SqlError {
+        SqlError::NoIdentity { table: self.table_name() }
+    }
+
+    pub(super) fn binary(&self, column: &Column) -> SqlError {
+        SqlError::Binary { table: self.table_name(), column: column.name.clone() }
+    }
+
+    pub(super) fn missing_value(&self, column: &Column) -> SqlError {
+        SqlError::MissingValue { table: self.table_name(), column: column.name.clone() }
+    }
+}
+
+/// What an UPDATE has to do.
+struct Changes<'a> {
+    /// Columns to assign.
+    set: Vec<(&'a Column, Datum<'a>)>,
+    /// Whether a column changed that can't be assigned.
+    reinsert: bool,
+    /// Columns that can't be assigned, and may have changed.
+    reinsert_if_other: Vec<(&'a Column, Datum<'a>)>,
+}
+
+impl<'a> Changes<'a> {
+    fn of(statement: &Statement<'_>, old: Option<&'a OldRow>, new: &'a Row) -> Self {
+        let mut changes = Self { set: Vec::new(), reinsert: false, reinsert_if_other: Vec::new() };
+        let mut old_datums = old.map(|old| old.row().tuple().iter());
+        for (column, datum) in new.iter() {
+            let old_datum = old_datums.as_mut().and_then(Iterator::next);
+            let before = match old {
+                Some(OldRow::Full(_)) => old_datum,
+                Some(OldRow::Key(_)) if column.is_key => old_datum,
+                // No old row means that the key is what it was.
+                None if column.is_key => Some(datum),
+                _ => None,
+            };
+            if datum == Datum::Unchanged || before == Some(datum) {
+                continue;
+            }
+            match (statement.facts.is_identity_always(&column.name), before) {
+                (false, _) => changes.set.push((column, datum)),
+                (true, Some(_)) => changes.reinsert = true,
+                (true, None) => changes.reinsert_if_other.push((column, datum)),
+            }
+        }
+        changes
+    }
+}
+
+pub(super) fn truncate<'a>(
+    out: &mut Vec<u8>,
+    relations: &[Arc<Relation>],
+    facts: impl Fn(RelationId) -> &'a TableFacts,
+    cascade: bool,
+    restart_identity: bool,
+) {
+    for (index, relation) in relations.iter().enumerate() {
+        out.extend_from_slice(if index == 0 { b"TRUNCATE " } else { b", " });
+        target(out, relation, facts(relation.id));
+    }
+    if restart_identity {
+        out.extend_from_slice(b" RESTART IDENTITY");
+    }
+    if cascade {
+        out.extend_from_slice(b" CASCADE");
+    }
+    out.extend_from_slice(b";\n");
+}
+
+fn target(out: &mut Vec<u8>, relation: &Relation, facts: &TableFacts) {
+    if facts.has_children {
+        out.extend_from_slice(b"ONLY ");
+    }
+    table(out, relation);
+}
+
+fn table(out: &mut Vec<u8>, relation: &Relation) {
+    quote::identifier(out, &relation.schema);
+    out.push(b'.');
+    quote::identifier(out, &relation.name);
+}
+
+fn separated<T>(
+    out: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    separator: &[u8],
+    mut write: impl FnMut(&mut Vec<u8>, T) -> Result<(), SqlError>,
+) -> Result<(), SqlError> {
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            out.extend_from_slice(separator);
+        }
+        write(out, item)?;
+    }
+    Ok(())
+}
