@@ -197,15 +197,18 @@ async fn believes_a_version_1_certificate_of_its_authority_alone() {
 }
 
 #[tokio::test]
-async fn refuses_an_expired_certificate_even_as_its_own_root() {
-    let pair = pki::expired(&["localhost"]);
+async fn refuses_what_has_expired_even_as_its_own_root() {
+    let (itself, authority) = (pki::expired(&["localhost"]), Authority::expired("root"));
     let home = Wallet::new();
-    let root = home.put("ca.crt", &pair.cert);
-    let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
-    let base = base(&cluster);
-    for mode in ["require", "verify-ca", "verify-full"] {
-        let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
-        assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Refused);
+    for (pair, root) in [(itself.clone(), itself.cert), (authority.server(&["localhost"]), authority.pem())] {
+        let root = home.put("ca.crt", &root);
+        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let base = base(&cluster);
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let conninfo =
+                format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
+            assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Refused);
+        }
     }
 }
 
@@ -256,6 +259,22 @@ async fn binds_scram_to_the_channel_wherever_the_server_offers_it() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn binds_over_tls_1_2_too() {
+    let authority = Authority::new("root", pki::P256);
+    let home = Wallet::new();
+    let root = home.put("ca.crt", &authority.pem());
+    let cluster = with_tls(&support::newest(), &authority.server(&["localhost"]))
+        .setting("ssl_max_protocol_version", "TLSv1.2")
+        .hba("host all all 127.0.0.1/32 scram-sha-256")
+        .start();
+    scram(&cluster);
+    let base = format!("port={} user=alice dbname=postgres password=pencil", cluster.tcp_port());
+    let options = format!("sslmode=verify-full sslrootcert={root} channel_binding=require");
+    let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} {options}");
+    assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Encrypted);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ impl Connection {
         if self.streamed {
             return Err(Error::Misuse("a connection can start one stream only: open a new one"));
         }
+        self.end_transaction().await?;
         self.unusable = Some("it streams");
         self.transport.send(FrontendMessage::Query(command)).await?;
         loop {

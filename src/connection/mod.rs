@@ -15,6 +15,9 @@
 //! * The next host is tried after everything that may pass (a lost connection, too many clients), not only after
 //!   a host that cannot be reached.
 //! * TLS is rustls: 1.2 and 1.3, no renegotiation, no compression, no certificate revocation lists, no encrypted keys.
+//!   Whatever stands in `sslrootcert` is an authority, an intermediate one too; OpenSSL wants the chain to its end.
+//! * SCRAM with more than 100,000 iterations is refused: the number is the server's to choose, and the work ours.
+//! * An error that the server sends in clear instead of its answer about TLS is not shown: anyone could have sent it.
 //! * Over a Unix socket there is no TLS, and `sslmode` is not looked at: as in libpq.
 
 mod auth;

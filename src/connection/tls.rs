@@ -136,3 +136,6 @@ fn failed(error: &std::io::Error) -> Error {
         None => Error::Tls(format!("handshake: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

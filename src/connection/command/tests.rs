@@ -60,6 +60,13 @@ async fn is_ready_again_after_the_server_s_error() {
 }
 
 #[tokio::test]
+async fn says_what_the_server_said_before_it_hung_up() {
+    let (outcome, connection) = answered(&[error("57P01", "terminating connection")]).await;
+    assert_eq!(outcome.unwrap_err().sqlstate(), Some("57P01"));
+    assert!(matches!(connection.usable(), Err(Error::Unusable { .. })));
+}
+
+#[tokio::test]
 async fn is_of_no_more_use_once_the_protocol_is_broken() {
     for bytes in [
         message(b'd', b"copy"),

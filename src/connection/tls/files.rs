@@ -8,8 +8,8 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Identity;
 use super::verify::Trust;
+use super::{Identity, direct};
 use crate::connection::config::{RootCert, SslConfig, SslMode};
 use crate::error::Error;
 
@@ -35,7 +35,8 @@ fn trust(ssl: &SslConfig) -> Result<Trust, Error> {
 
 fn roots(certificates: Vec<CertificateDer<'static>>, path: &Path, mode: SslMode) -> Result<Trust, Error> {
     let mut store = RootCertStore::empty();
-    for certificate in &certificates {
+    // webpki takes a root for good without looking at its dates; libpq does look.
+    for certificate in certificates.iter().filter(|certificate| direct::is_current(certificate)) {
         store
             .add(certificate.clone())
             .map_err(|error| refused("sslrootcert", format!("{}: {error}", path.display())))?;
