@@ -22,7 +22,7 @@ pub(crate) enum Encryption {
     Required,
 }
 
-/// What to try on one address, in order. The second way is only tried where [`is_worth_another_way`] says so.
+/// What to try on one address, in order. The second is tried only after a [`Failure`] that is `by_encryption`.
 pub(crate) fn ways(mode: SslMode) -> &'static [Encryption] {
     match mode {
         SslMode::Disable => &[Encryption::Plain],
