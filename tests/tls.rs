@@ -213,6 +213,58 @@ async fn refuses_what_has_expired_even_as_its_own_root() {
 }
 
 #[tokio::test]
+async fn follows_a_chain_up_to_its_root() {
+    let root = Authority::new("root", pki::P256);
+    let intermediate = root.intermediate("intermediate");
+    let leaf = intermediate.server(&["localhost"]);
+    let home = Wallet::new();
+    let root = home.put("ca.crt", &root.pem());
+    let whole = Pair { cert: format!("{}{}", leaf.cert, intermediate.pem()), key: leaf.key.clone() };
+    for (pair, expected) in [(whole, Outcome::Encrypted), (leaf, Outcome::Refused)] {
+        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let base = base(&cluster);
+        let conninfo =
+            format!("host=localhost hostaddr=127.0.0.1 {base} sslmode=verify-full sslrootcert={root}");
+        assert_eq!(agree(&cluster, &home, &conninfo).await, expected);
+    }
+}
+
+/// The system's roots are found by a variable, which must be another process's: ours belongs to all the tests.
+#[test]
+fn trusts_the_roots_of_the_system_for_who_asks() {
+    let authority = Authority::new("root", pki::P256);
+    let home = Wallet::new();
+    let root = home.put("system.crt", &authority.pem());
+    let wrong = home.put("wrong.crt", &Authority::new("other", pki::P256).pem());
+    let cluster = with_tls(&support::newest(), &authority.server(&["localhost"]))
+        .hba("host all all 127.0.0.1/32 trust")
+        .start();
+    let base = base(&cluster);
+    for (file, host, trusted) in
+        [(&root, "localhost", true), (&wrong, "localhost", false), (&root, "127.0.0.1", false)]
+    {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "connects_for_another_test"])
+            .env("SSL_CERT_FILE", file)
+            .env(
+                "WALFERRY_TEST_CONNINFO",
+                format!("host={host} hostaddr=127.0.0.1 {base} sslrootcert=system"),
+            )
+            .output()
+            .unwrap();
+        assert_eq!(output.status.success(), trusted, "{host} {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by trusts_the_roots_of_the_system_for_who_asks"]
+async fn connects_for_another_test() {
+    if let Ok(conninfo) = std::env::var("WALFERRY_TEST_CONNINFO") {
+        connect(&conninfo).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn names_the_setting_when_the_root_file_is_missing() {
     for mode in ["verify-ca", "verify-full"] {
         let conninfo = format!("host=localhost user=postgres sslmode={mode} sslrootcert=/nowhere/root.crt");
