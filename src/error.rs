@@ -203,7 +203,7 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// An ErrorResponse of the server.
+/// An `ErrorResponse` of the server.
 ///
 /// `Display` shows severity, code and message. The detail may quote data and is shown only to who asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,7 +265,7 @@ impl Error {
 }
 
 impl ServerError {
-    /// Reads the fields of an ErrorResponse or NoticeResponse.
+    /// Reads the fields of an `ErrorResponse` or `NoticeResponse`.
     ///
     /// What is not UTF-8 is shown with replacement characters: before authentication the server may still speak its
     /// own encoding, and a message to read is better than none.

@@ -101,6 +101,7 @@ fn base(cluster: &Cluster) -> String {
 
 #[tokio::test]
 async fn accepts_and_refuses_as_libpq_does_whatever_the_server_allows() {
+    use Outcome::{Encrypted as E, InClear as C, Refused as R};
     let authority = Authority::new("root", pki::P256);
     let pair = authority.server(&["localhost", "127.0.0.1"]);
     let home = Wallet::new();
@@ -124,10 +125,8 @@ async fn accepts_and_refuses_as_libpq_does_whatever_the_server_allows() {
                 }
                 outcomes
             };
-            use Outcome::{Encrypted as E, InClear as C, Refused as R};
             let table = match *kind {
                 "hostssl" => [R, E, E, E, E, E],
-                "hostnossl" => [C, C, C, R, R, R],
                 "host" => [C, C, E, E, E, E],
                 _ => [C, C, C, R, R, R],
             };
@@ -170,16 +169,98 @@ async fn believes_the_certificates_that_libpq_believes() {
     }
 }
 
+/// The PostgreSQL manual's recipe, with the `openssl` of its day: version 1, and no name but the common one.
 #[tokio::test]
-async fn refuses_an_expired_certificate_even_as_its_own_root() {
-    let pair = pki::expired(&["localhost"]);
+async fn believes_a_version_1_certificate_of_its_authority_alone() {
+    let pair = Pair {
+        cert: include_str!("tls/fixtures/v1.crt").to_owned(),
+        key: include_str!("tls/fixtures/v1.key").to_owned(),
+    };
     let home = Wallet::new();
-    let root = home.put("ca.crt", &pair.cert);
+    let root = home.put("ca.crt", include_str!("tls/fixtures/ca.crt"));
+    // The same name, another key.
+    let wrong = home.put("wrong.crt", &Authority::new("v1 root", pki::P256).pem());
     let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
     let base = base(&cluster);
     for mode in ["require", "verify-ca", "verify-full"] {
-        let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
-        assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Refused);
+        for (host, root, expected) in [
+            ("localhost", &root, Outcome::Encrypted),
+            ("localhost", &wrong, Outcome::Refused),
+            ("127.0.0.1", &root, if mode == "verify-full" { Outcome::Refused } else { Outcome::Encrypted }),
+        ] {
+            let conninfo = format!("host={host} hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
+            assert_eq!(agree(&cluster, &home, &conninfo).await, expected, "{mode} {host}");
+        }
+    }
+    let (outcome, said) = ours(&cluster, &format!("host=127.0.0.1 {base} sslmode=require")).await;
+    assert_eq!(outcome, Outcome::Encrypted, "{said}");
+}
+
+#[tokio::test]
+async fn refuses_what_has_expired_even_as_its_own_root() {
+    let (itself, authority) = (pki::expired(&["localhost"]), Authority::expired("root"));
+    let home = Wallet::new();
+    for (pair, root) in [(itself.clone(), itself.cert), (authority.server(&["localhost"]), authority.pem())] {
+        let root = home.put("ca.crt", &root);
+        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let base = base(&cluster);
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let conninfo =
+                format!("host=localhost hostaddr=127.0.0.1 {base} sslmode={mode} sslrootcert={root}");
+            assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Refused);
+        }
+    }
+}
+
+#[tokio::test]
+async fn follows_a_chain_up_to_its_root() {
+    let root = Authority::new("root", pki::P256);
+    let intermediate = root.intermediate("intermediate");
+    let leaf = intermediate.server(&["localhost"]);
+    let home = Wallet::new();
+    let root = home.put("ca.crt", &root.pem());
+    let whole = Pair { cert: format!("{}{}", leaf.cert, intermediate.pem()), key: leaf.key.clone() };
+    for (pair, expected) in [(whole, Outcome::Encrypted), (leaf, Outcome::Refused)] {
+        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let base = base(&cluster);
+        let conninfo =
+            format!("host=localhost hostaddr=127.0.0.1 {base} sslmode=verify-full sslrootcert={root}");
+        assert_eq!(agree(&cluster, &home, &conninfo).await, expected);
+    }
+}
+
+/// The system's roots are found by a variable, which must be another process's: ours belongs to all the tests.
+#[test]
+fn trusts_the_roots_of_the_system_for_who_asks() {
+    let authority = Authority::new("root", pki::P256);
+    let home = Wallet::new();
+    let root = home.put("system.crt", &authority.pem());
+    let wrong = home.put("wrong.crt", &Authority::new("other", pki::P256).pem());
+    let cluster = with_tls(&support::newest(), &authority.server(&["localhost"]))
+        .hba("host all all 127.0.0.1/32 trust")
+        .start();
+    let base = base(&cluster);
+    for (file, host, trusted) in
+        [(&root, "localhost", true), (&wrong, "localhost", false), (&root, "127.0.0.1", false)]
+    {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "connects_for_another_test"])
+            .env("SSL_CERT_FILE", file)
+            .env(
+                "WALFERRY_TEST_CONNINFO",
+                format!("host={host} hostaddr=127.0.0.1 {base} sslrootcert=system"),
+            )
+            .output()
+            .unwrap();
+        assert_eq!(output.status.success(), trusted, "{host} {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by trusts_the_roots_of_the_system_for_who_asks"]
+async fn connects_for_another_test() {
+    if let Ok(conninfo) = std::env::var("WALFERRY_TEST_CONNINFO") {
+        connect(&conninfo).await.unwrap();
     }
 }
 
@@ -191,7 +272,7 @@ async fn names_the_setting_when_the_root_file_is_missing() {
         assert!(matches!(error, Error::Certificate { setting: "sslrootcert", .. }), "{error:?}");
         assert!(error.to_string().contains("/nowhere/root.crt"), "{error}");
     }
-    let error = connect("host=localhost user=postgres sslmode=require sslrootcert=system").await.unwrap_err();
+    let error = connect("host=localhost user=postgres sslmode=verify-full").await.unwrap_err();
     assert!(matches!(error, Error::Certificate { setting: "sslrootcert", .. }), "{error:?}");
 }
 
@@ -230,6 +311,22 @@ async fn binds_scram_to_the_channel_wherever_the_server_offers_it() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn binds_over_tls_1_2_too() {
+    let authority = Authority::new("root", pki::P256);
+    let home = Wallet::new();
+    let root = home.put("ca.crt", &authority.pem());
+    let cluster = with_tls(&support::newest(), &authority.server(&["localhost"]))
+        .setting("ssl_max_protocol_version", "TLSv1.2")
+        .hba("host all all 127.0.0.1/32 scram-sha-256")
+        .start();
+    scram(&cluster);
+    let base = format!("port={} user=alice dbname=postgres password=pencil", cluster.tcp_port());
+    let options = format!("sslmode=verify-full sslrootcert={root} channel_binding=require");
+    let conninfo = format!("host=localhost hostaddr=127.0.0.1 {base} {options}");
+    assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Encrypted);
 }
 
 #[tokio::test]

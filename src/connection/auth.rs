@@ -51,7 +51,7 @@ pub(crate) struct Credentials<'a> {
 }
 
 impl Credentials<'_> {
-    /// Takes part in whatever the server asks for until it says AuthenticationOk. `asked` is set once the server has
+    /// Takes part in whatever the server asks for until it says `AuthenticationOk`. `asked` is set once the server has
     /// asked for anything: from then on a refusal is about who we are, not about how we came.
     pub(crate) async fn authenticate(
         &self,
@@ -102,7 +102,7 @@ impl Credentials<'_> {
         channel: &Channel,
         offer: &AuthenticationSaslBody,
     ) -> Result<(), Error> {
-        let choice = choose(&offered(offer)?, channel, self.channel_binding)?;
+        let choice = choose(offered(offer)?, channel, self.channel_binding)?;
         self.permit(AuthMethod::ScramSha256)?;
         let mut scram = ScramSha256::new(self.password()?.as_bytes(), choice.gs2());
         let first =
@@ -110,7 +110,7 @@ impl Credentials<'_> {
         transport.send(first).await?;
         match next(transport).await? {
             Message::AuthenticationSaslContinue(body) => {
-                scram.update(body.data()).map_err(|error| unproved(&error))?
+                scram.update(body.data()).map_err(|error| unproved(&error))?;
             }
             other => return Err(unexpected("AuthenticationSASLContinue", &BackendMessage::Other(other))),
         }
@@ -210,7 +210,7 @@ fn offered(body: &AuthenticationSaslBody) -> Result<Offer, Error> {
     Ok(offer)
 }
 
-fn choose<'a>(offer: &Offer, channel: &'a Channel, wanted: ChannelBinding) -> Result<Choice<'a>, Error> {
+fn choose(offer: Offer, channel: &Channel, wanted: ChannelBinding) -> Result<Choice<'_>, Error> {
     if offer.plus && !matches!(channel, Channel::Tls(_)) {
         // libpq's check: an honest server never does, so someone ended the TLS on the way.
         return Err(refused("the server offers SCRAM-SHA-256-PLUS without TLS; is someone between?"));
@@ -254,7 +254,7 @@ pub(crate) async fn next(transport: &mut Transport) -> Result<Message, Error> {
     }
 }
 
-/// An ErrorResponse as an error.
+/// An `ErrorResponse` as an error.
 pub(crate) fn refusal(body: &postgres_protocol::message::backend::ErrorResponseBody) -> Error {
     match ServerError::read(body.fields()) {
         Ok(error) => Error::Server(Box::new(error)),

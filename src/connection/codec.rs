@@ -1,7 +1,7 @@
 //! Bytes to messages and back: the frontend/backend protocol's framing.
 //!
-//! `postgres_protocol` reads every message but two: it has no name for CopyBothResponse, and none for
-//! NegotiateProtocolVersion. CopyData is split off the read buffer without a copy, since on a replication
+//! `postgres_protocol` reads every message but two: it has no name for `CopyBothResponse`, and none for
+//! `NegotiateProtocolVersion`. `CopyData` is split off the read buffer without a copy, since on a replication
 //! connection almost every byte arrives in one.
 
 use std::io;
@@ -31,7 +31,7 @@ const HEADER: usize = 5;
 pub(crate) enum BackendMessage {
     /// What was copied: the payload, a slice of the read buffer.
     CopyData(Bytes),
-    /// The connection is in CopyBoth mode from here on.
+    /// The connection is in `CopyBoth` mode from here on.
     CopyBoth,
     /// The server speaks an older minor version than was asked for, or does not know some `_pq_.` options.
     NegotiateProtocolVersion {
@@ -109,7 +109,7 @@ pub(crate) enum FrontendMessage<'a> {
     SaslResponse(&'a [u8]),
     /// A replication command or SQL, by the simple query protocol.
     Query(&'a str),
-    /// One CopyData.
+    /// One `CopyData`.
     CopyData(&'a [u8]),
     /// The end of what the client copies.
     CopyDone,
@@ -206,7 +206,7 @@ fn negotiate(mut payload: BytesMut) -> Result<BackendMessage, WireError> {
     let Some((newest_minor, unknown_options)) = numbers else {
         return Err(malformed(NEGOTIATE_PROTOCOL_VERSION));
     };
-    let named = payload.iter().filter(|&&byte| byte == 0).count();
+    let named = payload.as_ref().split(|&byte| byte == 0).skip(1).count();
     if u32::try_from(named) != Ok(unknown_options) || payload.last().is_some_and(|&last| last != 0) {
         return Err(malformed(NEGOTIATE_PROTOCOL_VERSION));
     }
@@ -251,7 +251,7 @@ impl Encoder<FrontendMessage<'_>> for Codec {
     fn encode(&mut self, message: FrontendMessage<'_>, buffer: &mut BytesMut) -> Result<(), WireError> {
         match message {
             FrontendMessage::Startup(parameters) => {
-                frontend::startup_message(parameters.iter().copied(), buffer)?
+                frontend::startup_message(parameters.iter().copied(), buffer)?;
             }
             FrontendMessage::Password(password) => frontend::password_message(password, buffer)?,
             FrontendMessage::SaslInitialResponse { mechanism, data } => {

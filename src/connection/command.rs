@@ -8,6 +8,7 @@ use super::codec::{BackendMessage, FrontendMessage};
 use super::{Connection, auth};
 use crate::Lsn;
 use crate::error::Error;
+use crate::quote;
 
 /// One row, as text.
 #[derive(Debug, Clone)]
@@ -81,6 +82,7 @@ impl Connection {
     /// # }
     /// ```
     pub async fn identify_system(&mut self) -> Result<SystemIdentity, Error> {
+        self.end_transaction().await?;
         let row = self.query_one("IDENTIFY_SYSTEM").await?;
         let missing = || broken("an IDENTIFY_SYSTEM row with a NULL");
         Ok(SystemIdentity {
@@ -104,8 +106,9 @@ impl Connection {
     ///
     /// [`Error::Server`] with SQLSTATE 42704 when there is no such setting.
     pub async fn show(&mut self, setting: &str) -> Result<String, Error> {
+        self.end_transaction().await?;
         // A setting of an extension has a dot in it, and each side is an identifier of its own.
-        let quoted: Vec<_> = setting.split('.').map(quote_identifier).collect();
+        let quoted: Vec<_> = setting.split('.').map(quote::replication_identifier).collect();
         let row = self.query_one(&format!("SHOW {}", quoted.join("."))).await?;
         Ok(row.required(0)?.to_owned())
     }
@@ -118,9 +121,8 @@ impl Connection {
         self.usable()?;
         self.unusable = Some("a call on it was not waited for");
         let answered = self.exchange(query).await;
-        match &answered {
-            Err(error) if !matches!(error, Error::Server(_)) => self.unusable = Some("a call on it failed"),
-            _ => self.unusable = None,
+        if self.unusable.is_some() {
+            self.unusable = Some("a call on it failed");
         }
         answered
     }
@@ -139,8 +141,11 @@ impl Connection {
         let mut rows = Vec::new();
         let mut refused = None;
         loop {
-            let BackendMessage::Other(message) = self.transport.message().await? else {
-                return Err(broken("the answer to another command"));
+            let message = match self.transport.message().await {
+                Ok(BackendMessage::Other(message)) => message,
+                Ok(other) => return Err(auth::unexpected("the answer to a query", &other)),
+                // A server that is about to hang up says why: that is the error, not that it then did.
+                Err(closed) => return Err(refused.unwrap_or(closed)),
             };
             match message {
                 Message::DataRow(body) => rows.push(TextRow::read(&body)?),
@@ -148,6 +153,7 @@ impl Connection {
                 Message::ParameterStatus(body) => self.session.note(&body)?,
                 Message::ReadyForQuery(body) => {
                     self.transaction = Transaction::read(body.status())?;
+                    self.unusable = None;
                     return refused.map_or(Ok(rows), Err);
                 }
                 Message::RowDescription(_)
@@ -172,7 +178,7 @@ impl Connection {
     }
 }
 
-/// What ReadyForQuery says of the session: complete by protocol definition.
+/// What `ReadyForQuery` says of the session: complete by protocol definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transaction {
     None,
@@ -191,10 +197,5 @@ impl Transaction {
     }
 }
 
-/// An identifier for a replication command. To be replaced by the one in `quote`.
-fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,12 +13,13 @@ use crate::error::Error;
 const END: Duration = Duration::from_secs(5);
 
 impl Connection {
-    /// Gives a command that is answered with CopyBothResponse.
+    /// Gives a command that is answered with `CopyBothResponse`.
     pub(crate) async fn begin_streaming(&mut self, command: &str) -> Result<(), Error> {
         self.usable()?;
         if self.streamed {
             return Err(Error::Misuse("a connection can start one stream only: open a new one"));
         }
+        self.end_transaction().await?;
         self.unusable = Some("it streams");
         self.transport.send(FrontendMessage::Query(command)).await?;
         loop {

@@ -1,27 +1,25 @@
 //! From parameters to a connection: hosts, addresses, ways to encrypt, in order.
 
-use std::ffi::OsStr;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::net::{TcpStream, UnixStream};
 
 use super::Connection;
 use super::auth::{Channel, Credentials};
 use super::config::{Address, Config, HostConfig, SslMode, TargetSession};
-use super::keepalive;
-use super::negotiate::{Answer, Encryption, Failure, ask_for_tls, ways};
-use super::socket::Socket;
+use super::negotiate::{Encryption, Failure, ways};
+use super::route::{Canceller, Place, Route};
 use super::startup;
-use super::tls::{Connector, Peer};
+use super::tls::Connector;
 use super::transport::Transport;
 use crate::error::{Attempt, ConnectError, Error};
 
 /// Tries everything that the parameters name, in order.
 pub(super) async fn connect(config: &Config) -> Result<Connection, Error> {
-    let dialer = Dialer { config, connector: connector(config).await? };
+    config.check().map_err(Error::Config)?;
+    let dialer = Dialer { config, connector: connector(config).await?.map(Arc::new) };
     let mut attempts = Vec::new();
     for &target in passes(config.target_session) {
         if let Some(connection) = dialer.pass(target, &mut attempts).await {
@@ -52,22 +50,15 @@ async fn connector(config: &Config) -> Result<Option<Connector>, Error> {
     Connector::load(&config.ssl).await
 }
 
-/// Where to open a socket.
-#[derive(Debug, Clone)]
-enum Place {
-    Unix(PathBuf),
-    Tcp(SocketAddr),
-}
-
 struct Dialer<'a> {
     config: &'a Config,
-    connector: Option<Connector>,
+    connector: Option<Arc<Connector>>,
 }
 
 impl Dialer<'_> {
     /// Every host once. `None` when none will do, and then `attempts` says why.
     async fn pass(&self, target: TargetSession, attempts: &mut Vec<Attempt>) -> Option<Connection> {
-        for host in &self.config.hosts {
+        for host in self.shuffled(self.config.hosts.iter().collect()) {
             let places = match places(host).await {
                 Ok(places) => places,
                 Err(error) => {
@@ -75,7 +66,7 @@ impl Dialer<'_> {
                     continue;
                 }
             };
-            for place in places {
+            for place in self.shuffled(places) {
                 let failed = match self.place(host, &place, target).await {
                     Ok(connection) => return Some(connection),
                     Err(failed) => failed,
@@ -90,6 +81,15 @@ impl Dialer<'_> {
             }
         }
         None
+    }
+
+    /// For `load_balance_hosts`: in a random order.
+    fn shuffled<T>(&self, mut items: Vec<T>) -> Vec<T> {
+        if self.config.shuffle_hosts {
+            // Each `RandomState` hashes nothing to another number: the standard library's only dice.
+            items.sort_by_cached_key(|_| RandomState::new().build_hasher().finish());
+        }
+        items
     }
 
     /// One address, in each way that `sslmode` allows. Every way's error, if none works.
@@ -132,6 +132,18 @@ impl Dialer<'_> {
         })
     }
 
+    fn route(&self, host: &HostConfig, place: &Place, way: Encryption) -> Route {
+        Route {
+            place: place.clone(),
+            host: host.name.clone(),
+            way,
+            direct: self.config.ssl.direct,
+            connector: self.connector.clone(),
+            keepalive: self.config.keepalive.clone(),
+            user_timeout: self.config.tcp_user_timeout,
+        }
+    }
+
     async fn attempt(
         &self,
         host: &HostConfig,
@@ -139,7 +151,8 @@ impl Dialer<'_> {
         way: Encryption,
         target: TargetSession,
     ) -> Result<Connection, Failure> {
-        let (socket, channel) = self.open(host, place, way).await?;
+        let route = self.route(host, place, way);
+        let (socket, channel) = route.open().await?;
         let mut transport = Transport::new(socket);
         let password = self.config.password_for(host);
         let Some(user) = self.config.user.as_deref() else {
@@ -159,68 +172,12 @@ impl Dialer<'_> {
                 && matches!(channel, Channel::Tls(_)) == (way != Encryption::Plain),
             error: refusal.error,
         })?;
-        let connection = Connection::new(transport, session).map_err(Failure::final_one)?;
+        let canceller = session.cancel_key().map(|key| Canceller::new(route, key, &channel));
+        let mut connection = Connection::new(transport, session).map_err(Failure::final_one)?;
+        connection.canceller = canceller;
         connection.has_role(target).map_err(Failure::final_one)?;
         Ok(connection)
     }
-
-    async fn open(
-        &self,
-        host: &HostConfig,
-        place: &Place,
-        way: Encryption,
-    ) -> Result<(Socket, Channel), Failure> {
-        match place {
-            Place::Unix(path) => Ok((Socket::Unix(open_unix(path).await?), Channel::Unix)),
-            Place::Tcp(address) => self.encrypt(host, self.open_tcp(*address).await?, way).await,
-        }
-    }
-
-    async fn open_tcp(&self, address: SocketAddr) -> Result<TcpStream, Failure> {
-        let failed = |source| Failure::final_one(Error::Io { during: "opening a socket".to_owned(), source });
-        let tcp = TcpStream::connect(address).await.map_err(failed)?;
-        keepalive::set(&tcp, &self.config.keepalive, self.config.tcp_user_timeout).map_err(failed)?;
-        Ok(tcp)
-    }
-
-    async fn encrypt(
-        &self,
-        host: &HostConfig,
-        mut tcp: TcpStream,
-        way: Encryption,
-    ) -> Result<(Socket, Channel), Failure> {
-        let connector = match (&self.connector, way) {
-            (Some(connector), Encryption::Offered | Encryption::Required) => connector,
-            (_, Encryption::Plain) | (None, Encryption::Offered) => {
-                return Ok((Socket::Tcp(tcp), Channel::Plain));
-            }
-            (None, Encryption::Required) => {
-                let why =
-                    "the server wants TLS, and this build of walferry has none: enable its feature \"tls\"";
-                return Err(Failure::final_one(Error::Tls(why.to_owned())));
-            }
-        };
-        let direct = self.config.ssl.direct && way == Encryption::Required;
-        if !direct && ask_for_tls(&mut tcp).await? == Answer::Plain {
-            if way == Encryption::Offered {
-                return Ok((Socket::Tcp(tcp), Channel::Plain));
-            }
-            let why = "the server has none (ssl = off), and sslmode does not allow to go on without";
-            return Err(Failure::final_one(Error::Tls(why.to_owned())));
-        }
-        let peer = Peer { host: &host.name, direct };
-        let (stream, end_point) = connector.handshake(tcp, peer).await.map_err(Failure::of_tls)?;
-        Ok((Socket::Tls(Box::new(stream)), Channel::Tls(end_point)))
-    }
-}
-
-async fn open_unix(path: &Path) -> Result<UnixStream, Failure> {
-    // libpq writes the NUL that begins a name in Linux' abstract namespace as `@`.
-    let bytes = path.as_os_str().as_bytes();
-    let name = bytes.strip_prefix(b"@").map(|name| [b"\0", name].concat());
-    UnixStream::connect(OsStr::from_bytes(name.as_deref().unwrap_or(bytes)))
-        .await
-        .map_err(|source| Failure::final_one(Error::Io { during: "opening a socket".to_owned(), source }))
 }
 
 /// The addresses of a host, at least one.

@@ -15,6 +15,9 @@
 //! * The next host is tried after everything that may pass (a lost connection, too many clients), not only after
 //!   a host that cannot be reached.
 //! * TLS is rustls: 1.2 and 1.3, no renegotiation, no compression, no certificate revocation lists, no encrypted keys.
+//!   Whatever stands in `sslrootcert` is an authority, an intermediate one too; OpenSSL wants the chain to its end.
+//! * SCRAM with more than 100,000 iterations is refused: the number is the server's to choose, and the work ours.
+//! * An error that the server sends in clear instead of its answer about TLS is not shown: anyone could have sent it.
 //! * Over a Unix socket there is no TLS, and `sslmode` is not looked at: as in libpq.
 
 mod auth;
@@ -25,6 +28,7 @@ mod copy_both;
 mod dial;
 mod keepalive;
 mod negotiate;
+mod route;
 mod slot;
 mod socket;
 mod startup;
@@ -37,6 +41,7 @@ mod transport;
 mod version;
 
 use self::command::Transaction;
+use self::route::Canceller;
 use self::startup::Session;
 use self::transport::Transport;
 use crate::error::Error;
@@ -71,6 +76,7 @@ pub struct Connection {
     session: Session,
     version: ServerVersion,
     transaction: Transaction,
+    canceller: Option<Canceller>,
     /// Whether it has started its one stream.
     streamed: bool,
     /// Why the connection is of no more use.
@@ -111,6 +117,7 @@ impl Connection {
             session,
             version,
             transaction: Transaction::None,
+            canceller: None,
             streamed: false,
             unusable: None,
         };
@@ -128,3 +135,6 @@ impl Connection {
         self.transport.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod peer;

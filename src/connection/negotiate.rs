@@ -22,7 +22,7 @@ pub(crate) enum Encryption {
     Required,
 }
 
-/// What to try on one address, in order. The second way is only tried where [`is_worth_another_way`] says so.
+/// What to try on one address, in order. The second is tried only after a [`Failure`] that is `by_encryption`.
 pub(crate) fn ways(mode: SslMode) -> &'static [Encryption] {
     match mode {
         SslMode::Disable => &[Encryption::Plain],
@@ -52,7 +52,7 @@ impl Failure {
     }
 }
 
-/// The server's answer to SSLRequest.
+/// The server's answer to `SSLRequest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// `S`: the TLS handshake is next.
@@ -61,7 +61,7 @@ pub(crate) enum Answer {
     Plain,
 }
 
-/// Sends SSLRequest and reads the answer.
+/// Sends `SSLRequest` and reads the answer.
 ///
 /// Exactly one byte may come before our next: what else is there was put there by someone between, to be taken for
 /// something that came encrypted (CVE-2021-23222).

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::command::TextRow;
+use super::route::Canceller;
 use super::version::ServerVersion;
 use crate::Lsn;
 use crate::error::Error;
@@ -92,6 +93,9 @@ pub enum Snapshot {
     #[default]
     Nothing,
 }
+
+/// How long a server may take to stop when it is told to.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How a slot is to be made.
 ///
@@ -290,9 +294,7 @@ pub struct SlotState {
     pub plugin: Option<String>,
     /// The database it belongs to; `None` for a physical slot.
     pub database: Option<String>,
-    /// Whether somebody uses it now.
-    pub active: bool,
-    /// The process that uses it.
+    /// The server's process that uses it now.
     pub active_pid: Option<u32>,
     /// Up to where its consumer has acknowledged.
     pub confirmed_flush_lsn: Option<Lsn>,
@@ -329,8 +331,9 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Unsupported`] and [`Error::Misuse`] before anything is sent. [`Error::Timeout`] when
-    /// [`SlotOptions::timeout`] has passed: the connection is then closed, which is what makes the server give up,
-    /// and a slot that was half made goes with it. [`Error::Server`] with 42710 when there is one of that name,
+    /// [`SlotOptions::timeout`] has passed: the server is told to stop, and what was half made goes. The connection
+    /// stays of use, but as after any error its temporary slots are gone. Only if the server does not even stop, the
+    /// connection is given up, and says so when it is used ([`Error::Unusable`]). [`Error::Server`] with 42710 when there is one of that name,
     /// 53400 when `max_replication_slots` is reached, 55000 when `wal_level` is not `logical`.
     pub async fn create_slot(
         &mut self,
@@ -339,18 +342,29 @@ impl Connection {
     ) -> Result<CreatedSlot<'_>, Error> {
         self.usable()?;
         options.check(self.server_version())?;
-        let made = match options.timeout {
-            None => self.make_slot(name, &options).await?,
-            Some(limit) => match tokio::time::timeout(limit, self.make_slot(name, &options)).await {
-                Ok(made) => made?,
-                Err(_) => {
-                    self.give_up("creating a slot took longer than it was given").await;
-                    return Err(Error::Timeout { during: format!("creating slot \"{name}\""), after: limit });
-                }
-            },
-        };
+        let made = self.make_slot_within(name, &options).await?;
         let in_snapshot = options.snapshot == Snapshot::Use;
         Ok(CreatedSlot { connection: self, name: name.clone(), made, in_snapshot })
+    }
+
+    async fn make_slot_within(&mut self, name: &SlotName, options: &SlotOptions) -> Result<Made, Error> {
+        let Some(after) = options.timeout else {
+            return self.make_slot(name, options).await;
+        };
+        let canceller = self.canceller.clone();
+        let stopped = {
+            let mut making = std::pin::pin!(self.make_slot(name, options));
+            match tokio::time::timeout(after, &mut making).await {
+                Ok(made) => return made,
+                Err(_) => tokio::time::timeout(GRACE, stop(canceller, making)).await,
+            }
+        };
+        match stopped {
+            Ok(Err(Error::Server(error))) if error.sqlstate == "57014" => {}
+            Ok(made) => return made,
+            Err(_) => self.give_up("creating a slot took longer than it was given").await,
+        }
+        Err(Error::Timeout { during: format!("creating slot \"{name}\""), after })
     }
 
     async fn make_slot(&mut self, name: &SlotName, options: &SlotOptions) -> Result<Made, Error> {
@@ -409,7 +423,7 @@ impl Connection {
         let newer =
             if self.server_version().major() >= 17 { "failover, invalidation_reason" } else { "false, NULL" };
         let query = format!(
-            "SELECT plugin, database, active, active_pid, confirmed_flush_lsn, restart_lsn, wal_status, temporary, \
+            "SELECT plugin, database, active_pid, confirmed_flush_lsn, restart_lsn, wal_status, temporary, \
              two_phase, {newer} FROM pg_catalog.pg_replication_slots WHERE slot_name = '{name}'"
         );
         let rows = self.simple_query(&query).await?;
@@ -417,21 +431,36 @@ impl Connection {
     }
 }
 
+/// Stops a command, and gives its outcome.
+///
+/// Closing the connection would not do: a server that waits for a transaction does not look at the socket, and would
+/// keep the half-made slot as long as the transaction. Or it may be done this very moment, with a slot that stays.
+async fn stop<T>(canceller: Option<Canceller>, command: impl Future<Output = T>) -> T {
+    if let Some(canceller) = canceller {
+        canceller.cancel().await;
+    }
+    command.await
+}
+
 impl SlotState {
+    /// Whether somebody uses it now.
+    pub fn is_active(&self) -> bool {
+        self.active_pid.is_some()
+    }
+
     fn read(row: &TextRow) -> Result<Self, Error> {
         let owned = |column| row.text(column).map(|text| text.map(str::to_owned));
         Ok(Self {
             plugin: owned(0)?,
             database: owned(1)?,
-            active: row.flag(2)?,
-            active_pid: row.parsed(3)?,
-            confirmed_flush_lsn: row.parsed(4)?,
-            restart_lsn: row.parsed(5)?,
-            wal_status: owned(6)?,
-            temporary: row.flag(7)?,
-            two_phase: row.flag(8)?,
-            failover: row.flag(9)?,
-            invalidation_reason: owned(10)?,
+            active_pid: row.parsed(2)?,
+            confirmed_flush_lsn: row.parsed(3)?,
+            restart_lsn: row.parsed(4)?,
+            wal_status: owned(5)?,
+            temporary: row.flag(6)?,
+            two_phase: row.flag(7)?,
+            failover: row.flag(8)?,
+            invalidation_reason: owned(9)?,
         })
     }
 }

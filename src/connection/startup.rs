@@ -1,6 +1,7 @@
 //! From a connected socket to a session that is ready.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use postgres_protocol::message::backend::{Message, ParameterStatusBody};
 
@@ -39,6 +40,20 @@ const PINNED: [(&str, &str); 12] = [
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     parameters: BTreeMap<String, String>,
+    cancel_key: Option<CancelKey>,
+}
+
+/// What shows the server that a wish to cancel comes from whom it concerns.
+#[derive(Clone, Copy)]
+pub(crate) struct CancelKey {
+    pub(crate) process_id: i32,
+    pub(crate) secret: i32,
+}
+
+impl fmt::Debug for CancelKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelKey").field("process_id", &self.process_id).finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -47,7 +62,12 @@ impl Session {
         self.parameters.get(name).map(String::as_str)
     }
 
-    /// Takes note of a ParameterStatus.
+    /// The key of `BackendKeyData`; a pooler may give none.
+    pub(crate) fn cancel_key(&self) -> Option<CancelKey> {
+        self.cancel_key
+    }
+
+    /// Takes note of a `ParameterStatus`.
     pub(crate) fn note(&mut self, body: &ParameterStatusBody) -> Result<(), Error> {
         let broken = |_| Error::Protocol("a ParameterStatus that is not UTF-8".to_owned());
         self.parameters
@@ -104,14 +124,17 @@ fn parameters<'a>(config: &'a Config, user: &'a str) -> Vec<(&'a str, &'a str)> 
     given.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(PINNED).collect()
 }
 
-/// From AuthenticationOk to ReadyForQuery.
+/// From `AuthenticationOk` to `ReadyForQuery`.
 async fn ready(transport: &mut Transport) -> Result<Session, Error> {
     let mut session = Session::default();
     loop {
         match transport.message().await? {
             BackendMessage::Other(Message::ParameterStatus(body)) => session.note(&body)?,
-            // The key is for cancelling from another connection; this one is closed instead.
-            BackendMessage::Other(Message::BackendKeyData(_) | Message::NoticeResponse(_)) => {}
+            BackendMessage::Other(Message::BackendKeyData(body)) => {
+                let (process_id, secret) = (body.process_id(), body.secret_key());
+                session.cancel_key = Some(CancelKey { process_id, secret });
+            }
+            BackendMessage::Other(Message::NoticeResponse(_)) => {}
             BackendMessage::Other(Message::ReadyForQuery(_)) => return Ok(session),
             BackendMessage::Other(Message::ErrorResponse(body)) => return Err(auth::refusal(&body)),
             other => return Err(auth::unexpected("ReadyForQuery", &other)),

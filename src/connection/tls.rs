@@ -9,6 +9,7 @@ mod files;
 mod names;
 mod verify;
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -38,6 +39,12 @@ pub(crate) struct Connector {
     server_name_indication: bool,
 }
 
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
 /// A client certificate with its chain, and its key.
 struct Identity {
     chain: Vec<CertificateDer<'static>>,
@@ -59,8 +66,7 @@ impl Connector {
         let ssl = ssl.clone();
         let server_name_indication = ssl.sni;
         // Files and the system's certificate store: hundreds of small reads that must not hold up other tasks.
-        let loaded =
-            tokio::task::spawn_blocking(move || files::load(&ssl, std::env::home_dir().as_deref())).await;
+        let loaded = tokio::task::spawn_blocking(move || files::load(&ssl)).await;
         let (trust, identity) =
             loaded.map_err(|_| Error::Tls("reading the certificates was cut short".to_owned()))??;
         Ok(Some(Self { trust: Arc::new(trust), identity, server_name_indication }))
@@ -130,3 +136,6 @@ fn failed(error: &std::io::Error) -> Error {
         None => Error::Tls(format!("handshake: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

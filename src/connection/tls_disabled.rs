@@ -17,9 +17,11 @@ use crate::error::Error;
 pub(crate) struct TlsStream(Infallible);
 
 /// Cannot exist either.
+#[derive(Debug)]
 pub(crate) struct Connector(Infallible);
 
-/// Whom the handshake is with.
+/// Whom the handshake would be with.
+#[expect(dead_code, reason = "there is no handshake")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer<'a> {
     /// The name that the certificate must bear.

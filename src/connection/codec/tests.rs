@@ -117,3 +117,21 @@ fn writes_what_the_server_reads() {
     }
     assert_eq!(&buffer[..], [framed(b'd', b"r"), framed(b'c', b""), framed(b'X', b"")].concat());
 }
+
+proptest::proptest! {
+    #[test]
+    fn survives_any_bytes_and_allocates_for_none_of_their_claims(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..512),
+        authenticated: bool,
+    ) {
+        let mut codec = Codec::new();
+        if authenticated {
+            codec.authenticated();
+        }
+        let mut buffer = BytesMut::from(&bytes[..]);
+        while let Ok(Some(message)) = codec.decode(&mut buffer) {
+            let _ = message.name();
+        }
+        proptest::prop_assert!(buffer.capacity() <= 2 * GULP);
+    }
+}

@@ -70,11 +70,11 @@ fn pss_hash(algorithm: &AlgorithmIdentifierOwned) -> Option<Hash> {
     let hash = reader
         .sequence(|inner| {
             let hash = ContextSpecific::<AlgorithmIdentifierOwned>::decode_explicit(inner, TagNumber(0))?;
-            let rest = usize::try_from(inner.remaining_len())?;
-            inner.read_slice(inner.remaining_len()).map(|_| ()).map(|()| (hash, rest))
+            // The other three do not matter, but the sequence must be read to its end.
+            inner.read_slice(inner.remaining_len())?;
+            Ok::<_, x509_cert::der::Error>(hash)
         })
-        .ok()?
-        .0;
+        .ok()?;
     let Some(hash) = hash else { return Some(Hash::Sha256) };
     Some(match hash.value.oid.to_string().as_str() {
         "1.2.840.113549.2.5" | "1.3.14.3.2.26" | "2.16.840.1.101.3.4.2.1" => Hash::Sha256,
@@ -90,5 +90,49 @@ fn name(oid: &ObjectIdentifier) -> String {
         "1.3.101.112" => "Ed25519".to_owned(),
         "1.3.101.113" => "Ed448".to_owned(),
         other => format!("algorithm {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::*;
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            tls_server_end_point(
+                &CertificateDer::from_pem_slice(include_bytes!(concat!("fixtures/", $name, ".pem"))).unwrap(),
+            )
+        };
+    }
+
+    #[test]
+    fn hashes_as_the_signature_does_but_never_weaker_than_sha_256() {
+        // By `openssl x509 -outform der | openssl dgst -HASH`: how it begins, and its length in bytes.
+        for (end_point, begins, length) in [
+            (fixture!("md5"), "c854136e75417a77", 32),
+            (fixture!("sha1"), "8868a7459dfc47d9", 32),
+            (fixture!("sha224"), "f5906162af185b6e", 28),
+            (fixture!("sha256"), "df7ead8bff5d82df", 32),
+            (fixture!("sha384"), "9552b8d2a9e284b2", 48),
+            (fixture!("sha512"), "cbc30733fe5302ae", 64),
+            (fixture!("pss_sha1"), "7394e35950520ce3", 32),
+            (fixture!("pss_sha256"), "2401c51028eb2605", 32),
+            (fixture!("pss_sha384"), "3068dfe7ff69501d", 48),
+            (fixture!("pss_sha512"), "f1c68caeabb3435a", 64),
+        ] {
+            let EndPoint::Hash(hash) = end_point else { panic!("{begins}: {end_point:?}") };
+            let first = hash.iter().take(8).fold(0, |number: u64, &byte| number << 8 | u64::from(byte));
+            assert_eq!((format!("{first:016x}").as_str(), hash.len()), (begins, length));
+        }
+    }
+
+    #[test]
+    fn has_no_hash_for_ed25519_and_says_so() {
+        let EndPoint::Unknown(why) = fixture!("ed25519") else { panic!() };
+        assert!(why.contains("Ed25519"), "{why}");
+        let garbage = tls_server_end_point(&CertificateDer::from(vec![0x30, 0]));
+        assert!(matches!(garbage, EndPoint::Unknown(_)));
     }
 }

@@ -19,6 +19,14 @@ pub(super) fn within_validity(certificate: &Certificate, now: UnixTime) -> Resul
     Ok(())
 }
 
+/// Whether an authority's certificate is within its dates. One that cannot be read is not for this to judge.
+pub(super) fn is_current(certificate: &CertificateDer<'_>) -> bool {
+    match Certificate::from_der(certificate) {
+        Ok(certificate) => within_validity(&certificate, UnixTime::now()).is_ok(),
+        Err(_) => true,
+    }
+}
+
 /// Whether one of the roots signed the certificate, with nothing between the two.
 ///
 /// A certificate of version 1 has no extensions, so there is no constraint, usage or path to weigh: what is left of

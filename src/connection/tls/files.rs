@@ -2,42 +2,41 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Identity;
 use super::verify::Trust;
+use super::{Identity, direct};
 use crate::connection::config::{RootCert, SslConfig, SslMode};
 use crate::error::Error;
 
-/// Reads everything; `home` is where `.postgresql` is looked for.
-pub(super) fn load(ssl: &SslConfig, home: Option<&Path>) -> Result<(Trust, Option<Identity>), Error> {
-    let folder = home.map(|home| home.join(".postgresql"));
-    Ok((trust(ssl, folder.as_deref())?, identity(ssl, folder.as_deref())?))
+/// Reads everything that the parameters name. The default files in `~/.postgresql` are the parameters' matter.
+pub(super) fn load(ssl: &SslConfig) -> Result<(Trust, Option<Identity>), Error> {
+    Ok((trust(ssl)?, identity(ssl)?))
 }
 
 /// libpq's rule: a root certificate file that is there is used whatever the mode (the manual says so of `require`,
 /// the code does so in all); only the two `verify` modes insist on one.
-fn trust(ssl: &SslConfig, folder: Option<&Path>) -> Result<Trust, Error> {
-    let verify = matches!(ssl.mode, SslMode::VerifyCa | SslMode::VerifyFull);
-    let path = match &ssl.root_cert {
-        Some(RootCert::System) => return system(ssl.mode),
-        Some(RootCert::File(path)) => Some(path.clone()),
-        None => folder.map(|folder| folder.join("root.crt")),
-    };
-    match path.filter(|path| path.exists()) {
-        Some(path) => roots(certificates(&path, "sslrootcert")?, &path, ssl.mode),
-        None if verify => Err(missing_root(ssl, folder)),
-        None => Ok(Trust::Anyone),
+fn trust(ssl: &SslConfig) -> Result<Trust, Error> {
+    match &ssl.root_cert {
+        Some(RootCert::System) => system(ssl.mode),
+        Some(RootCert::File(path)) if path.exists() => {
+            roots(certificates(path, "sslrootcert")?, path, ssl.mode)
+        }
+        missing if matches!(ssl.mode, SslMode::VerifyCa | SslMode::VerifyFull) => {
+            Err(missing_root(missing.as_ref()))
+        }
+        _ => Ok(Trust::Anyone),
     }
 }
 
 fn roots(certificates: Vec<CertificateDer<'static>>, path: &Path, mode: SslMode) -> Result<Trust, Error> {
     let mut store = RootCertStore::empty();
-    for certificate in &certificates {
+    // webpki takes a root for good without looking at its dates; libpq does look.
+    for certificate in certificates.iter().filter(|certificate| direct::is_current(certificate)) {
         store
             .add(certificate.clone())
             .map_err(|error| refused("sslrootcert", format!("{}: {error}", path.display())))?;
@@ -60,29 +59,23 @@ fn system(mode: SslMode) -> Result<Trust, Error> {
     Ok(Trust::Roots { store, certificates: loaded.certs, check_name: true })
 }
 
-fn missing_root(ssl: &SslConfig, folder: Option<&Path>) -> Error {
-    let place = match (&ssl.root_cert, folder) {
-        (Some(RootCert::File(path)), _) => path.display().to_string(),
-        (_, Some(folder)) => folder.join("root.crt").display().to_string(),
-        _ => "~/.postgresql/root.crt (no home directory)".to_owned(),
+fn missing_root(given: Option<&RootCert>) -> Error {
+    let what = match given {
+        Some(RootCert::File(path)) => format!("{} does not exist", path.display()),
+        _ => "not given, and ~/.postgresql/root.crt does not exist or was not looked for".to_owned(),
     };
-    refused(
-        "sslrootcert",
-        format!(
-            "{place} does not exist; give the authority's certificate, sslrootcert=system, or a weaker sslmode"
-        ),
-    )
+    let instead = "give the authority's certificate, system, or a weaker sslmode";
+    refused("sslrootcert", format!("{what}; {instead}"))
 }
 
-fn identity(ssl: &SslConfig, folder: Option<&Path>) -> Result<Option<Identity>, Error> {
-    let default = |name: &str| folder.map(|folder| folder.join(name)).filter(|path| path.exists());
-    let Some(cert) = ssl.cert.clone().or_else(|| default("postgresql.crt")) else { return Ok(None) };
-    let Some(key) = ssl.key.clone().or_else(|| default("postgresql.key")) else {
+fn identity(ssl: &SslConfig) -> Result<Option<Identity>, Error> {
+    let Some(cert) = &ssl.cert else { return Ok(None) };
+    let Some(key) = &ssl.key else {
         return Err(refused("sslkey", format!("there is a certificate, {}, but no key", cert.display())));
     };
-    check_permissions(&key)?;
-    let chain = certificates(&cert, "sslcert")?;
-    let key = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
+    check_permissions(key)?;
+    let chain = certificates(cert, "sslcert")?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
         refused(
             "sslkey",
             format!("{}: {error}; it must be an unencrypted PEM key (PKCS#8, PKCS#1 or SEC1)", key.display()),
@@ -106,7 +99,7 @@ fn certificates(path: &Path, setting: &'static str) -> Result<Vec<CertificateDer
 #[cfg(unix)]
 fn check_permissions(key: &Path) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt as _;
-    let metadata = fs::metadata(key).map_err(|source| unreadable(key.to_owned(), source))?;
+    let metadata = fs::metadata(key).map_err(|source| unreadable(key, source))?;
     let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if !metadata.is_file() || metadata.mode() & forbidden != 0 {
         return Err(refused(
@@ -122,10 +115,10 @@ fn check_permissions(key: &Path) -> Result<(), Error> {
 
 #[cfg(not(unix))]
 fn check_permissions(key: &Path) -> Result<(), Error> {
-    fs::metadata(key).map(|_| ()).map_err(|source| unreadable(key.to_owned(), source))
+    fs::metadata(key).map(|_| ()).map_err(|source| unreadable(key, source))
 }
 
-fn unreadable(path: PathBuf, source: io::Error) -> Error {
+fn unreadable(path: &Path, source: io::Error) -> Error {
     Error::Io { during: format!("reading sslkey {}", path.display()), source }
 }
 
