@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::event::{Change, Commit, Event};
 use crate::pgoutput::Relation;
 use crate::sink::{Batch, ChangeSink};
-use crate::{Lsn, ReplicationStream, capture};
+use crate::{Lsn, ReplicationStream, capture, trace};
 
 /// Brings a stream into a sink: gathers events into batches, writes and flushes them, and acknowledges what was
 /// flushed, while the server is kept from giving up on a slow sink.
@@ -190,6 +190,7 @@ impl<S: ChangeSink> Pipeline<S> {
             return Ok(());
         }
         let Tally { transactions, changes, last } = Tally::of(batch.events());
+        trace::debug!(events = batch.len(), bytes = batch.byte_len(), transactions, "batch");
         let work = async {
             self.sink.write(batch).await.map_err(sink)?;
             self.sink.flush().await.map_err(sink)

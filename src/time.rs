@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// use walferry::Timestamp;
 ///
 /// let committed = Timestamp::from_micros(848_651_118_010_087);
-/// assert_eq!(committed.to_string(), "2026-11-22 09:05:18.010087+00");
+/// assert_eq!(committed.to_string(), "2026-11-22 08:25:18.010087+00");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]

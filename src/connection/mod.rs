@@ -45,6 +45,7 @@ use self::route::Canceller;
 use self::startup::Session;
 use self::transport::Transport;
 use crate::error::Error;
+use crate::trace;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
 pub(crate) use codec::{BackendMessage, FrontendMessage};
@@ -91,7 +92,9 @@ impl Connection {
     /// [`Error::Connect`] tells of every host that was tried; [`Error::Config`] of a parameter, or of a file that a
     /// parameter names.
     pub async fn connect(config: &Config) -> Result<Self, Error> {
-        Box::pin(dial::connect(config)).await
+        let connection = Box::pin(dial::connect(config)).await?;
+        trace::info!(server = %connection.version, "connected");
+        Ok(connection)
     }
 
     /// What the server says its version is.

@@ -8,8 +8,8 @@ use super::Connection;
 use super::command::TextRow;
 use super::route::Canceller;
 use super::version::ServerVersion;
-use crate::Lsn;
 use crate::error::Error;
+use crate::{Lsn, quote};
 
 /// The name of a replication slot: 1 to 63 of `a` to `z`, `0` to `9` and `_`.
 ///
@@ -170,7 +170,8 @@ impl SlotOptions {
     fn command(&self, name: &SlotName, server: &ServerVersion) -> String {
         let temporary = if self.temporary { " TEMPORARY" } else { "" };
         let options = if server.major() >= 15 { self.in_parentheses() } else { self.in_order().to_owned() };
-        format!("CREATE_REPLICATION_SLOT \"{name}\"{temporary} LOGICAL pgoutput {options}")
+        let name = quote::replication_identifier(name.as_str());
+        format!("CREATE_REPLICATION_SLOT {name}{temporary} LOGICAL pgoutput {options}")
     }
 
     fn in_parentheses(&self) -> String {
@@ -403,7 +404,8 @@ impl Connection {
             InUse::Fail => "",
             InUse::Wait => " WAIT",
         };
-        self.simple_query(&format!("DROP_REPLICATION_SLOT \"{name}\"{wait}")).await.map(drop)
+        let name = quote::replication_identifier(name.as_str());
+        self.simple_query(&format!("DROP_REPLICATION_SLOT {name}{wait}")).await.map(drop)
     }
 
     /// What the server knows of a slot; `None` when there is none of that name.

@@ -5,7 +5,7 @@
 //! | event | line |
 //! |---|---|
 //! | a relation, before its first change and again when it changed | `{"event":"relation","id":16384,"schema":"public","name":"t","replica_identity":"default","columns":[{"name":"id","type_oid":23,"type_modifier":-1,"is_key":true}]}` |
-//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 09:05:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
+//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 08:25:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
 //! | insert | `{"event":"insert","relation_id":16384,"schema":"public","table":"t","new":{…}}`; `snapshot` likewise |
 //! | update | the same with `"event":"update"`, and before `new`, if the server sent one, `"old_key":{…}` or `"old":{…}` |
 //! | delete | `"event":"delete"` with `"old_key":{…}` or `"old":{…}` |

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use postgres_protocol::message::backend::Message as Backend;
+use postgres_protocol::message::backend::{Message as Backend, NoticeResponseBody};
 use tokio::time::Sleep;
 
 use self::feedback::Feedback;
@@ -25,7 +25,7 @@ use crate::error::{Error, ServerError};
 use crate::event::{Commit, Event};
 use crate::frame::Frame;
 use crate::pgoutput::{Decoder, LogicalMessage};
-use crate::{Lsn, Timestamp, capture};
+use crate::{Lsn, Timestamp, capture, trace};
 
 /// Committed transactions from a live server, in commit order.
 ///
@@ -244,6 +244,7 @@ impl ReplicationStream {
                 return Poll::Ready(Err(Error::Timeout { during, after }));
             }
             if let Some(status) = self.feedback.status(self.now) {
+                trace::trace!(flushed = %status.flushed, written = %status.written, "status update");
                 self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
             }
             // A socket that takes nothing holds up the status, not the reading.
@@ -266,6 +267,7 @@ impl ReplicationStream {
                 let message =
                     self.decoder.decode(data.payload).map_err(|source| Error::Decode { near, source })?;
                 if message.commits_behind(self.stop_at) {
+                    trace::debug!("the next transaction commits behind the stop position");
                     self.state = State::Stopped;
                 } else {
                     self.assembler.push(message).map_err(|source| Error::Violation { near, source })?;
@@ -286,7 +288,7 @@ impl ReplicationStream {
     /// What is neither data nor a keepalive.
     fn out_of_band(&mut self, message: BackendMessage) -> Result<(), Error> {
         match message {
-            BackendMessage::Other(Backend::NoticeResponse(body)) => self.notice(&body),
+            BackendMessage::Other(Backend::NoticeResponse(body)) => Self::notice(&body),
             BackendMessage::Other(Backend::ParameterStatus(_)) => Ok(()),
             other => Err(self.connection.ended_by(other)),
         }
@@ -294,10 +296,7 @@ impl ReplicationStream {
 
     /// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
     /// changes. Acknowledging past them would lose them.
-    fn notice(
-        &mut self,
-        body: &postgres_protocol::message::backend::NoticeResponseBody,
-    ) -> Result<(), Error> {
+    fn notice(body: &NoticeResponseBody) -> Result<(), Error> {
         const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
         let notice = ServerError::read(body.fields())
             .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use super::feedback::Feedback;
 use super::recording::Recording;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
-use crate::RelationId;
 use crate::assemble::Assembler;
 use crate::capture::{self, Writer};
 use crate::catalog::{Catalog, TableFacts};
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::pgoutput::Decoder;
+use crate::{RelationId, trace};
 
 impl Connection {
     /// Starts the stream of a slot.
@@ -31,6 +31,7 @@ impl Connection {
         let context = self.describe(&options).await?;
         let status_interval = self.status_interval(options.status_interval).await?;
         self.begin_streaming(&options.command()).await?;
+        trace::info!(slot = %options.slot, start = %options.start_lsn, "streaming");
 
         let now = Instant::now();
         let feedback = Feedback::new(status_interval, options.receive_timeout, now);
