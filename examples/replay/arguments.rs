@@ -13,6 +13,8 @@ use walferry::{Config, Lsn, SlotName};
 ///
 /// Without options, the bundled capture is replayed as SQL.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
+#[expect(clippy::doc_markdown, reason = "--help shows these comments as they are")]
 #[command(name = "replay", version)]
 pub(crate) struct Arguments {
     /// The server to read from: a libpq URI or key=value string; PG* variables and the password file complete it

@@ -47,16 +47,14 @@ fn main() -> ExitCode {
 
 /// One line: what, where, and how to mend it.
 fn fail(error: &Error) -> ExitCode {
-    let mut line = error.to_string();
+    let mut parts = vec!["replay".to_owned(), error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
+        parts.push(error.to_string());
         cause = error.source();
     }
-    if let Some(hint) = error.hint() {
-        line.push_str(&format!(" (hint: {hint})"));
-    }
-    eprintln!("replay: {}", line.replace('\n', " "));
+    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    eprintln!("{}{hint}", parts.join(": ").replace('\n', " "));
     ExitCode::FAILURE
 }
 

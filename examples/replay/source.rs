@@ -63,9 +63,10 @@ async fn open_stream(
         eprintln!("warning: {warning}");
     }
     let mut connection = Connection::connect(config).await?;
-    let stop_at = match arguments.stop_at_current {
-        true => Some(connection.identify_system().await?.wal_flushed),
-        false => arguments.stop_at,
+    let stop_at = if arguments.stop_at_current {
+        Some(connection.identify_system().await?.wal_flushed)
+    } else {
+        arguments.stop_at
     };
     if arguments.create_slot && connection.slot(slot).await?.is_none() {
         let options = SlotOptions::new().temporary(arguments.temporary);
