@@ -29,7 +29,7 @@
 //! use walferry::{Change, Event};
 //!
 //! let messages: [&'static [u8]; 3] = [
-//!     b"B\0\0\0\0\0\0\x01\0\0\x03\x03\xd7\xfcm^\xe7\0\0\0\x04\x2b",
+//!     b"B\0\0\0\0\0\0\x01\0\0\x03\x03\xd7\xfcm^\xe7\0\0\x04\x2b",
 //!     b"R\0\0@\0public\0notes\0d\0\x02\x01id\0\0\0\0\x17\xff\xff\xff\xff\0body\0\0\0\0\x19\xff\xff\xff\xff",
 //!     b"I\0\0@\0N\0\x02t\0\0\0\x011t\0\0\0\x04null",
 //! ];
@@ -77,7 +77,7 @@
 //! # }
 //! ```
 //!
-//! A sink of your own implements [`ChangeSink`](sink::ChangeSink): `write` and `flush`. A [`capture`] records what a
+//! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.
 //!
 //! # Features
