@@ -2,7 +2,14 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::ErrorFields;
+
+use crate::Lsn;
+use crate::assemble::Violation;
+use crate::capture::CaptureError;
 use crate::connection::ConfigError;
+use crate::pgoutput::DecodeError;
 
 /// What can go wrong on the I/O side, sorted by who must act.
 ///
@@ -22,12 +29,41 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The server's certificate, or ours, was not accepted.
+    /// No host could be used.
+    #[error(transparent)]
+    Connect(ConnectError),
+    /// TLS was asked for and could not be had, or a certificate was not accepted.
     #[error("TLS: {0}")]
     Tls(String),
+    /// A certificate or a key cannot be had from where a parameter says it is.
+    #[error("{setting}: {problem}")]
+    Certificate {
+        /// The parameter: `sslrootcert`, `sslcert` or `sslkey`.
+        setting: &'static str,
+        /// Which file, what is wrong with it, and what to do.
+        problem: String,
+    },
+    /// The server is not of the kind that `target_session_attrs` asks for.
+    #[error("the server is not {wanted}, as target_session_attrs wants it")]
+    WrongRole {
+        /// The kind: `read-write`, `read-only`, `primary` or `standby`.
+        wanted: &'static str,
+    },
     /// The server asked for something that the client will not or cannot give, or did not prove who it is.
     #[error("authentication: {0}")]
     Authentication(String),
+    /// The server will not take a setting without which values would not arrive as they were written.
+    #[error(
+        "the server refuses the session setting {setting} = '{value}', without which values would arrive altered"
+    )]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What it must be.
+        value: &'static str,
+        /// How the server put it.
+        source: Box<ServerError>,
+    },
     /// The server refused, with its own words.
     #[error(transparent)]
     Server(Box<ServerError>),
@@ -58,9 +94,116 @@ pub enum Error {
         /// What was going on.
         during: &'static str,
     },
+    /// An earlier call left the connection in the middle of an exchange: the caller must open a new one.
+    #[error("this connection is of no more use: {because}; open a new one")]
+    Unusable {
+        /// What happened to it.
+        because: &'static str,
+    },
+    /// The stream holds bytes that no server sends.
+    #[error("the stream near {near}")]
+    Decode {
+        /// A position close by.
+        near: Lsn,
+        /// What is wrong with them.
+        source: DecodeError,
+    },
+    /// The stream's messages are in an order in which no server sends them, or more than may be held.
+    #[error("the stream near {near}")]
+    Violation {
+        /// A position close by.
+        near: Lsn,
+        /// What is wrong.
+        source: Violation,
+    },
+    /// The capture file can't be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The sink failed. What it had not made durable is not acknowledged.
+    #[error("the sink")]
+    Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The caller asked for what makes no sense.
+    #[error("{0}")]
+    Misuse(&'static str),
 }
 
-/// An ErrorResponse of the server.
+/// Every host that was tried, and why it was of no use.
+///
+/// ```
+/// # async fn example(config: walferry::Config) {
+/// match walferry::Connection::connect(&config).await {
+///     Err(walferry::Error::Connect(failed)) => {
+///         for attempt in failed.attempts() {
+///             eprintln!("{}: {}", attempt.host(), attempt.error());
+///         }
+///     }
+///     _ => {}
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct ConnectError {
+    attempts: Vec<Attempt>,
+}
+
+/// One host or address that was tried.
+#[derive(Debug)]
+pub struct Attempt {
+    host: String,
+    error: Error,
+}
+
+impl Attempt {
+    pub(crate) fn new(host: String, error: Error) -> Self {
+        Self { host, error }
+    }
+
+    /// What was tried, as in `db.example.org port 5432 (10.0.0.7)`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Why it was of no use.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+}
+
+impl ConnectError {
+    pub(crate) fn new(attempts: Vec<Attempt>) -> Self {
+        Self { attempts }
+    }
+
+    /// What was tried, in the order of trying.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// The error that ended the search.
+    fn last(&self) -> Option<&Error> {
+        self.attempts.last().map(Attempt::error)
+    }
+}
+
+impl fmt::Display for ConnectError {
+    /// All on one line, causes included: there is no single source that `Error::source` could name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot connect")?;
+        for (nth, attempt) in self.attempts.iter().enumerate() {
+            write!(f, "{} {}: {}", if nth == 0 { " to" } else { ";" }, attempt.host, attempt.error)?;
+            let mut cause = std::error::Error::source(&attempt.error);
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// An `ErrorResponse` of the server.
 ///
 /// `Display` shows severity, code and message. The detail may quote data and is shown only to who asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +234,8 @@ impl Error {
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Server(error) => Some(&error.sqlstate),
+            Self::Setting { source, .. } => Some(&source.sqlstate),
+            Self::Connect(error) => error.last()?.sqlstate(),
             _ => None,
         }
     }
@@ -98,19 +243,71 @@ impl Error {
     /// Whether the same attempt may succeed later with nothing changed: networks, restarts, a slot still in use.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Io { .. } | Self::Timeout { .. } | Self::Closed { .. } => true,
-            Self::Server(error) => matches!(
-                error.sqlstate.as_bytes(),
-                b"55006" | b"53300" | b"57P01" | b"57P02" | b"57P03" | [b'0', b'8', ..]
-            ),
+            Self::Io { .. } | Self::Timeout { .. } | Self::Closed { .. } | Self::WrongRole { .. } => true,
+            Self::Server(error) => error.is_retryable(),
+            // One host that may come back is enough.
+            Self::Connect(error) => error.attempts.iter().any(|attempt| attempt.error.is_retryable()),
             _ => false,
         }
     }
 
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&str> {
-        let Self::Server(error) = self else { return None };
-        let known = match error.sqlstate.as_bytes() {
+        match self {
+            Self::Server(error) => error.known_hint().or(error.hint.as_deref()),
+            Self::Connect(error) => error.last()?.hint(),
+            Self::Setting { .. } => {
+                Some("connect to the server itself, not through a pooler that filters settings")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl ServerError {
+    /// Reads the fields of an `ErrorResponse` or `NoticeResponse`.
+    ///
+    /// What is not UTF-8 is shown with replacement characters: before authentication the server may still speak its
+    /// own encoding, and a message to read is better than none.
+    pub(crate) fn read(mut fields: ErrorFields<'_>) -> io::Result<Self> {
+        let mut error = Self::blank();
+        let mut translated = String::new();
+        while let Some(field) = fields.next()? {
+            let value = String::from_utf8_lossy(field.value_bytes()).into_owned();
+            match field.type_() {
+                b'S' => translated = value,
+                b'V' => error.severity = value,
+                b'C' => error.sqlstate = value,
+                b'M' => error.message = value,
+                b'D' => error.detail = Some(value),
+                b'H' => error.hint = Some(value),
+                _ => {}
+            }
+        }
+        if error.severity.is_empty() {
+            error.severity = translated;
+        }
+        Ok(error)
+    }
+
+    fn blank() -> Self {
+        Self {
+            severity: String::new(),
+            sqlstate: String::new(),
+            message: String::new(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    fn is_retryable(&self) -> bool {
+        matches!(self.sqlstate.as_bytes(), b"55006" | b"53300" | b"57P01" | b"57P02" | b"57P03" | [b'0', b'8', ..])
+            // 08P01 says that the two sides do not understand each other; they will not tomorrow either.
+            && self.sqlstate != "08P01"
+    }
+
+    fn known_hint(&self) -> Option<&'static str> {
+        Some(match self.sqlstate.as_bytes() {
             b"55006" => {
                 "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed"
             }
@@ -120,8 +317,56 @@ impl Error {
                 "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
             }
             b"42883" => "a column has no binary form; ask for text",
-            _ => return error.hint.as_deref(),
+            b"28000" => {
+                "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
+            }
+            b"55000" if self.severity == "WARNING" => {
+                "changes from before the publication existed can't be read through it: make the publication first, the slot second"
+            }
+            b"28P01" => "the password is wrong, or the role has none",
+            b"3D000" => "the database does not exist",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(sqlstate: &str) -> Error {
+        Error::Server(Box::new(ServerError { sqlstate: sqlstate.to_owned(), ..ServerError::blank() }))
+    }
+
+    #[test]
+    fn retries_what_passes_by_itself() {
+        for sqlstate in ["55006", "53300", "57P01", "57P02", "57P03", "08006"] {
+            assert!(server(sqlstate).is_retryable(), "{sqlstate}");
+        }
+        for sqlstate in ["28P01", "42704", "55000", "08P01", "0A000", "XX000"] {
+            assert!(!server(sqlstate).is_retryable(), "{sqlstate}");
+        }
+        assert!(Error::Closed { during: "at rest" }.is_retryable());
+        assert!(!Error::Unusable { because: "a timeout" }.is_retryable());
+    }
+
+    #[test]
+    fn names_every_host_on_one_line() {
+        let refused = Error::Io {
+            during: "opening a socket".to_owned(),
+            source: io::Error::new(io::ErrorKind::ConnectionRefused, "refused"),
         };
-        Some(known)
+        let attempts = vec![
+            Attempt::new("a port 1".to_owned(), refused),
+            Attempt::new("b port 2".to_owned(), server("28P01")),
+        ];
+        let error = Error::Connect(ConnectError::new(attempts));
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to a port 1: opening a socket: refused; b port 2: server:  28P01: "
+        );
+        assert_eq!(error.sqlstate(), Some("28P01"));
+        assert!(error.is_retryable());
+        assert!(error.hint().is_some());
     }
 }

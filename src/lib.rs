@@ -1,33 +1,155 @@
-//! walferry carries PostgreSQL changes across exactly as they were written.
+//! walferry carries PostgreSQL changes across **exactly as they were written**.
+//!
+//! It reads the logical replication stream of a PostgreSQL server (the `pgoutput` plugin, protocol 1 to 4) and hands
+//! out committed transactions: to your code, to an SQL script, to JSON, or to a sink of your own. A value is never
+//! re-rendered on the way. The text `null` is not NULL, a value that an UPDATE left alone is neither NULL nor absent,
+//! and only what is durable is acknowledged.
+//!
+//! ```text
+//!            no I/O, no clock, no async                            │        I/O: feature "net"
+//!                                                                  │
+//!  frame        pgoutput           assemble         row            │   connection ── START_REPLICATION ──┐
+//! ┌───────┐    ┌──────────┐ Message ┌───────────┐ Event ┌───────┐  │                                     ▼
+//! │ frames├───►│ decoder  ├────────►│ committed ├──────►│ rows  │──┼──► ReplicationStream: Stream<Item = Result<Event>>
+//! └───────┘    └──────────┘         │ txns      │       └───────┘  │         │                   ▲
+//!  XLogData,    19 messages,        └───────────┘        Datum     │         ▼ Batch             │ acknowledge(&Commit)
+//!  Keepalive,   named as in          Begin, Change…,               │     ChangeSink ── flush ────┘
+//!  StatusUpdate logicalproto.h       Message, Commit               │
+//!                                                                  ▼
+//!                                                    server: confirmed_flush_lsn
+//! ```
+//!
+//! # A program, step by step
+//!
+//! Everything left of the line works on bytes alone. Three messages, as a server sends them, become a row:
+//!
+//! ```
+//! use walferry::assemble::Assembler;
+//! use walferry::pgoutput::{Datum, Decoder};
+//! use walferry::{Change, Event};
+//!
+//! let messages: [&'static [u8]; 3] = [
+//!     b"B\0\0\0\0\0\0\x01\0\0\x03\x03\xd7\xfcm^\xe7\0\0\x04\x2b",
+//!     b"R\0\0@\0public\0notes\0d\0\x02\x01id\0\0\0\0\x17\xff\xff\xff\xff\0body\0\0\0\0\x19\xff\xff\xff\xff",
+//!     b"I\0\0@\0N\0\x02t\0\0\0\x011t\0\0\0\x04null",
+//! ];
+//! let (mut decoder, mut assembler) = (Decoder::new(), Assembler::new());
+//! for message in messages {
+//!     assembler.push(decoder.decode(message.into())?)?;
+//! }
+//!
+//! assert!(matches!(assembler.poll(), Some(Event::Begin(_))));
+//! let Some(Event::Change(Change::Insert { new })) = assembler.poll() else { unreachable!() };
+//! assert_eq!(new.relation().name, "notes");
+//! assert_eq!(new.get("body"), Some(Datum::Text(b"null")), "the text, not NULL");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`Connection`] makes a slot and starts the stream of it, which yields the same events from a live server. An
+//! [`Event::Commit`] is what you acknowledge, once everything up to it is durable where you keep it:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use walferry::{Config, Connection, SlotName, SlotOptions, StreamOptions};
+//!
+//! let config: Config = "postgresql://walferry@db.example.org/shop?sslmode=verify-full".parse()?;
+//! let mut connection = Connection::connect(&config).await?;
+//! let slot: SlotName = "shop_changes".parse()?;
+//! connection.create_slot(&slot, SlotOptions::new()).await?;
+//! let stream = connection.start_replication(StreamOptions::new(slot).publication("shop")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Pipeline`] brings a stream into a sink: it batches, writes, flushes, and acknowledges what was flushed, and
+//! keeps the server from giving up on a sink that is slow:
+//!
+//! ```no_run
+//! # #[cfg(feature = "net")]
+//! # async fn example(stream: walferry::ReplicationStream) -> Result<(), walferry::Error> {
+//! use walferry::Pipeline;
+//! use walferry::sink::{Output, sql::SqlSink};
+//!
+//! let sink = SqlSink::new(Output::stdout(), stream.context().catalog.clone());
+//! let summary = Pipeline::new(sink).run(stream, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
+//! server sent, to be replayed without it.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `net` | yes | connections, the stream, sinks, the pipeline; on tokio |
+//! | `tls` | yes | TLS for connections, by rustls |
+//! | `serde` | yes | `Serialize` and `Deserialize` for [`Lsn`], [`Xid`], [`Oid`], [`RelationId`], [`Timestamp`] |
+//! | `json` | no | the JSON Lines sink |
+//! | `tracing` | no | diagnostics through the `tracing` crate |
+//!
+//! Without features, what is left of the line in the drawing builds on `bytes` and `thiserror` alone. A feature adds
+//! API and never changes behaviour.
+//!
+//! # What is not supported
+//!
+//! * Prepared transactions as such: a slot made for two-phase commit is refused with an explanation. Through any other
+//!   slot they come when they commit.
+//! * With the option `streaming`, transactions in progress are held in memory, up to a limit; beyond it the stream
+//!   ends with an error that says so. Without the option the server holds them.
+//! * Reconnecting: a stream ends with the error that ended it, and [`Error::is_retryable`] says whether to try again.
+//! * Output plugins other than `pgoutput`, and servers older than 14.
+//! * Binary values as SQL literals. JSON carries them.
 
+// Modules stand in the order in which data flows, and use only those above them: tests/architecture.rs holds this.
+
+// Shared words.
 mod lsn;
 mod time;
-mod wire;
 mod xid;
+mod wire;
 
-pub mod assemble;
-pub mod capture;
-pub mod catalog;
-pub mod event;
+// Bytes to frames to messages to committed transactions.
 pub mod frame;
 pub mod pgoutput;
 mod row;
+pub mod event;
+pub mod assemble;
+pub mod catalog;
+pub mod capture;
+pub mod quote;
 
+// The socket.
+#[cfg(feature = "net")]
+mod trace;
+#[cfg(feature = "net")]
+mod error;
 #[cfg(feature = "net")]
 pub mod connection;
 #[cfg(feature = "net")]
-mod error;
-pub mod quote;
+pub mod stream;
+
+// Where it goes.
 #[cfg(feature = "net")]
 pub mod sink;
+#[cfg(feature = "net")]
+pub mod pipeline;
 
 #[cfg(feature = "net")]
-pub use connection::Config;
+pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "net")]
 pub use error::Error;
 pub use event::{Change, Event, OldRow};
 pub use lsn::{Lsn, ParseLsnError};
 pub use pgoutput::{Column, Relation};
+#[cfg(feature = "net")]
+pub use pipeline::Pipeline;
 pub use row::Row;
+#[cfg(feature = "net")]
+pub use sink::{Batch, ChangeSink};
+#[cfg(feature = "net")]
+pub use stream::{ReplicationStream, StreamOptions};
 pub use time::Timestamp;
 pub use xid::{Oid, RelationId, Xid};

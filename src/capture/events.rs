@@ -19,6 +19,8 @@ pub struct Events<R> {
     decoder: Decoder,
     assembler: Assembler,
     memory_limit: usize,
+    stop_at: Option<Lsn>,
+    stopped: bool,
 }
 
 impl<R: Read> Events<R> {
@@ -35,6 +37,8 @@ impl<R: Read> Events<R> {
             decoder: Decoder::new(),
             assembler: Assembler::new(),
             memory_limit,
+            stop_at: None,
+            stopped: false,
         };
         events.read_first()?;
         Ok(events)
@@ -44,6 +48,12 @@ impl<R: Read> Events<R> {
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
         self.assembler = self.assembler.memory_limit(bytes);
+        self
+    }
+
+    /// Ends behind the last transaction that committed at or before `lsn`.
+    pub fn stop_at(mut self, lsn: Lsn) -> Self {
+        self.stop_at = Some(lsn);
         self
     }
 
@@ -75,7 +85,11 @@ impl<R: Read> Events<R> {
             Record::Context(context) => self.start(context),
             Record::Frame { payload, .. } => {
                 if let Frame::XLogData(data) = Frame::decode(payload)? {
-                    self.assembler.push(self.decoder.decode(data.payload)?)?;
+                    let message = self.decoder.decode(data.payload)?;
+                    self.stopped |= message.commits_behind(self.stop_at);
+                    if !self.stopped {
+                        self.assembler.push(message)?;
+                    }
                 }
             }
         }
@@ -86,6 +100,9 @@ impl<R: Read> Events<R> {
         loop {
             if let Some(event) = self.assembler.poll() {
                 return Ok(Some(event));
+            }
+            if self.stopped {
+                return Ok(None);
             }
             match self.reader.next_record()? {
                 Some(record) => self.take_in(record)?,

@@ -23,9 +23,9 @@ pub use self::relation::{Column, Relation, ReplicaIdentity, Type};
 pub use self::streaming::{AbortInfo, StreamAbort, StreamCommit, StreamStart};
 pub use self::transaction::{Begin, Commit, LogicalMessage, Origin};
 pub use self::tuple::{Datum, Datums, Tuple};
-use crate::Xid;
 use crate::wire::Reader;
 pub use crate::wire::{DecodeError, DecodeErrorKind};
+use crate::{Lsn, Xid};
 
 /// One message of the output plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +185,17 @@ impl Message {
             Self::RollbackPrepared(_) => b'r',
             Self::StreamPrepare(_) => b'p',
         }
+    }
+
+    /// Whether it begins or ends a transaction that commits behind `stop`: commits come in the order of the WAL, so
+    /// nothing that follows commits before.
+    pub(crate) fn commits_behind(&self, stop: Option<Lsn>) -> bool {
+        let commit_lsn = match self {
+            Self::Begin(begin) => begin.commit_lsn,
+            Self::StreamCommit(commit) => commit.commit_lsn,
+            _ => return false,
+        };
+        stop.is_some_and(|stop| commit_lsn > stop)
     }
 
     /// The bytes as a server sends them: what [`Decoder::decode`] reads.

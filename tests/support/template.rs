@@ -64,5 +64,7 @@ fn path_for(server: &Server) -> PathBuf {
     (&server.version, &server.bin, INITDB, LOCALE).hash(&mut hasher);
     format!("{:?}", Account::for_servers()).hash(&mut hasher);
     let name = format!("{}-{:016x}", server.major, hasher.finish());
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("clusters").join(name)
+    // An example that includes this has no folder of its own from Cargo.
+    let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    folder.join("clusters").join(name)
 }

@@ -2,10 +2,9 @@
 
 use super::SqlError;
 use super::statement::Statement;
-use crate::Row;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
-use crate::quote;
+use crate::{Oid, Row, quote};
 
 /// What tells the row.
 pub(super) enum Identity<'a> {
@@ -68,7 +67,7 @@ fn conjunction<'a>(
     statement: &Statement<'_>,
     out: &mut Vec<u8>,
     columns: impl Iterator<Item = (&'a Column, Datum<'a>)>,
-    compare: fn(&mut Vec<u8>, &Column, &[u8]),
+    compare: fn(&Statement<'_>, &mut Vec<u8>, &Column, &[u8]),
 ) -> Result<(), SqlError> {
     let mut separator: &[u8] = b"";
     for (column, datum) in columns {
@@ -76,7 +75,7 @@ fn conjunction<'a>(
         separator = b" AND ";
         match datum {
             Datum::Null => is_null(out, column),
-            Datum::Text(text) => compare(out, column, text),
+            Datum::Text(text) => compare(statement, out, column, text),
             Datum::Binary(_) => return Err(statement.binary(column)),
             Datum::Unchanged => return Err(statement.missing_value(column)),
         }
@@ -95,16 +94,27 @@ fn is_null(out: &mut Vec<u8>, column: &Column) {
 }
 
 /// The type's own equality, by which the key is unique.
-fn equal(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" = ");
+    if column.type_oid < Oid::FIRST_UNPINNED && !is_reg(column.type_oid) {
+        return quote::literal(out, text);
+    }
+    // A bare literal becomes an oid beside a regclass, and a record beside a composite. Here it takes the column's
+    // type, whatever that is called, and an index still finds it.
+    out.extend_from_slice(b"(SELECT ");
+    quote::identifier(out, &column.name);
+    out.extend_from_slice(b" FROM ");
+    statement.target(out);
+    out.extend_from_slice(b" WHERE false UNION ALL SELECT ");
     quote::literal(out, text);
+    out.push(b')');
 }
 
 /// The same text: 1.0 is not 1.00, -0 is not 0, and json, xml and point have no equality at all.
-fn same_text(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+fn same_text(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
     match Equality::of(column) {
-        Equality::Exact => equal(out, column, text),
+        Equality::Exact => equal(statement, out, column, text),
         Equality::ExactInBytes => {
             quote::identifier(out, &column.name);
             out.extend_from_slice(b" COLLATE \"C\" = ");
@@ -146,10 +156,8 @@ impl Equality {
             // date, time, timestamp, timestamptz, bit, varbit
             | 1082 | 1083 | 1114 | 1184 | 1560 | 1562
             // uuid, pg_lsn, xid8
-            | 2950 | 3220 | 5069
-            // regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace,
-            // regrole, regcollation
-            | 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 => Self::Exact,
+            | 2950 | 3220 | 5069 => Self::Exact,
+            _ if is_reg(column.type_oid) => Self::Exact,
             // name, text, varchar
             19 | 25 | 1043 => Self::ExactInBytes,
             // char(n) is padded to n; without n trailing blanks differ and `=` doesn't see it
@@ -157,4 +165,10 @@ impl Equality {
             _ => Self::Other,
         }
     }
+}
+
+/// Names of objects, which print as the `search_path` wants it and are equal as oids: regproc, regprocedure, regoper,
+/// regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole, regcollation.
+fn is_reg(type_oid: Oid) -> bool {
+    matches!(u32::from(type_oid), 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
 }

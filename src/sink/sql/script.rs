@@ -47,6 +47,9 @@ pub struct Script {
 const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
 \set ON_ERROR_STOP on
 \encoding UTF8
+SET client_min_messages = error;
+ROLLBACK; -- what an interrupted script before this one may have left open
+RESET client_min_messages;
 \set walferry_one_row 'SELECT CASE WHEN :ROW_COUNT = 1 THEN 1 ELSE (''expected to change one row, changed '' || :ROW_COUNT)::int END AS row \\gset walferry_'
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';

@@ -1,0 +1,207 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use walferry::stream::{Origin, Streaming};
+use walferry::{Config, Lsn, SlotName};
+
+/// Replay PostgreSQL changes from a live server or a capture file, exactly as they were written.
+///
+/// Without options, the bundled capture is replayed as SQL.
+#[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
+#[expect(clippy::doc_markdown, reason = "--help shows these comments as they are")]
+#[command(name = "replay", version)]
+pub(crate) struct Arguments {
+    /// The server to read from: a libpq URI or key=value string; PG* variables and the password file complete it
+    #[arg(long, value_name = "CONNINFO", requires_all = ["slot", "publication"], conflicts_with = "from_capture", value_parser = conninfo)]
+    pub(crate) source: Option<Conninfo>,
+
+    /// The replication slot
+    #[arg(long, value_name = "NAME", requires = "source")]
+    pub(crate) slot: Option<SlotName>,
+
+    /// A publication, by its exact name; may be repeated
+    #[arg(long, value_name = "NAME", requires = "source")]
+    pub(crate) publication: Vec<String>,
+
+    /// A capture file to read from, instead of a server
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from_capture: Option<PathBuf>,
+
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Target::Sql)]
+    pub(crate) to: Target,
+
+    /// The file to write, instead of the standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Create the slot if there is none
+    #[arg(long, requires = "source")]
+    pub(crate) create_slot: bool,
+
+    /// Let the created slot die with this process
+    #[arg(long, requires = "create_slot")]
+    pub(crate) temporary: bool,
+
+    /// Also record what is received, to a new file
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub(crate) capture: Option<PathBuf>,
+
+    /// End after the last transaction committed at or before this position
+    #[arg(long, value_name = "LSN")]
+    pub(crate) stop_at: Option<Lsn>,
+
+    /// End after the last transaction committed before the command started
+    #[arg(long, requires = "source", conflicts_with = "stop_at")]
+    pub(crate) stop_at_current: bool,
+
+    /// Whether the server sends large transactions before they end
+    #[arg(long, value_enum, default_value_t = StreamingArgument::Off, requires = "source")]
+    pub(crate) streaming: StreamingArgument,
+
+    /// Ask for values in binary
+    #[arg(long, requires = "source")]
+    pub(crate) binary: bool,
+
+    /// Ask for prepared transactions when they are prepared
+    #[arg(long, requires = "source")]
+    pub(crate) two_phase: bool,
+
+    /// Ask for what is passed to pg_logical_emit_message
+    #[arg(long, requires = "source")]
+    pub(crate) messages: bool,
+
+    /// Which changes, by where they came from
+    #[arg(long, value_enum, default_value_t = OriginArgument::Any, requires = "source")]
+    pub(crate) origin: OriginArgument,
+
+    /// Write a batch after that many events
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) batch_rows: usize,
+
+    /// Write a batch after that many bytes of values
+    #[arg(long, value_name = "N", default_value_t = 8 << 20)]
+    pub(crate) batch_bytes: usize,
+
+    /// Write a batch after that many milliseconds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) batch_ms: u64,
+
+    /// Hold back at most that much of transactions in progress
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    pub(crate) memory_limit: usize,
+
+    /// Only this table; may be repeated; exact names
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) only: Vec<TableName>,
+
+    /// Not this table; may be repeated; exact names
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) except: Vec<TableName>,
+
+    /// Say more on the standard error; RUST_LOG says it in detail
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// How to write the log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Target {
+    /// A psql script, one transaction per source transaction
+    Sql,
+    /// JSON lines, one event a line
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StreamingArgument {
+    Off,
+    On,
+    Parallel,
+}
+
+impl From<StreamingArgument> for Streaming {
+    fn from(argument: StreamingArgument) -> Self {
+        match argument {
+            StreamingArgument::Off => Self::Off,
+            StreamingArgument::On => Self::On,
+            StreamingArgument::Parallel => Self::Parallel,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OriginArgument {
+    Any,
+    None,
+}
+
+impl From<OriginArgument> for Origin {
+    fn from(argument: OriginArgument) -> Self {
+        match argument {
+            OriginArgument::Any => Self::Any,
+            OriginArgument::None => Self::None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where to connect, as it was written and as it was understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Conninfo(pub(crate) Config);
+
+/// An error of the parser holds no value, so that a password in what it refuses is not repeated.
+fn conninfo(text: &str) -> Result<Conninfo, String> {
+    text.parse().map(Conninfo).map_err(|error: walferry::connection::ConfigError| error.to_string())
+}
+
+/// A table's name: what stands before and behind the first dot.
+#[derive(Debug, Clone)]
+pub(crate) struct TableName {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+}
+
+impl FromStr for TableName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (schema, name) = text.split_once('.').ok_or("expected SCHEMA.TABLE")?;
+        Ok(Self { schema: schema.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl Arguments {
+    pub(crate) fn batch_delay(&self) -> Duration {
+        Duration::from_millis(self.batch_ms)
+    }
+
+    pub(crate) fn start_logging(&self) {
+        let default = match self.verbose {
+            0 => "warn",
+            1 => "info",
+            2 => "debug",
+            _ => "trace",
+        };
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.init(),
+            LogFormat::Json => log.json().init(),
+        }
+    }
+}

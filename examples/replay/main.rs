@@ -1,0 +1,110 @@
+//! Changes from a live server or a capture file into a sink.
+//!
+//! `replay --help` tells the options. Without any, the bundled capture is replayed as SQL, and no server is needed.
+
+mod arguments;
+mod secrets;
+mod source;
+
+use std::error::Error as _;
+use std::future::poll_fn;
+use std::process::ExitCode;
+use std::task::Poll;
+
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+use walferry::catalog::Catalog;
+use walferry::pipeline::Summary;
+use walferry::sink::json::JsonSink;
+use walferry::sink::sql::SqlSink;
+use walferry::sink::{ChangeSink, Output};
+use walferry::{Error, Pipeline};
+
+use self::arguments::{Arguments, Target};
+use self::source::Source;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = secrets::hide(&arguments) {
+        return fail(&error);
+    }
+    arguments.start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return fail(&Error::Io { during: "starting the runtime".into(), source }),
+    };
+    match runtime.block_on(replay(&arguments)) {
+        Ok(Summary { transactions, changes, acknowledged, left_out, .. }) => {
+            if left_out > 0 {
+                eprintln!("left out {left_out} changes of other tables");
+            }
+            eprintln!("replayed {transactions} transactions, {changes} changes, acknowledged {acknowledged}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// One line: what, where, and how to mend it.
+fn fail(error: &Error) -> ExitCode {
+    let mut parts = vec!["replay".to_owned(), error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        parts.push(error.to_string());
+        cause = error.source();
+    }
+    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    eprintln!("{}{hint}", parts.join(": ").replace('\n', " "));
+    ExitCode::FAILURE
+}
+
+async fn replay(arguments: &Arguments) -> Result<Summary, Error> {
+    let output = output(arguments).await?;
+    let source = Source::open(arguments).await?;
+    match arguments.to {
+        Target::Sql => {
+            let catalog: Catalog = source.context().catalog.clone();
+            run(arguments, source, SqlSink::new(output, catalog)).await
+        }
+        Target::Json => run(arguments, source, JsonSink::new(output)).await,
+    }
+}
+
+async fn output(arguments: &Arguments) -> Result<Output, Error> {
+    let Some(path) = &arguments.output else { return Ok(Output::stdout()) };
+    Output::create(path)
+        .await
+        .map_err(|source| Error::Io { during: format!("creating {}", path.display()), source })
+}
+
+async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Result<Summary, Error> {
+    let mut pipeline = Pipeline::new(sink)
+        .batch_rows(arguments.batch_rows)
+        .batch_bytes(arguments.batch_bytes)
+        .batch_delay(arguments.batch_delay());
+    for table in &arguments.only {
+        pipeline = pipeline.only(&table.schema, &table.name);
+    }
+    for table in &arguments.except {
+        pipeline = pipeline.except(&table.schema, &table.name);
+    }
+    let shutdown = interrupted()?;
+    match source {
+        Source::Stream(stream) => pipeline.run(*stream, shutdown).await,
+        Source::Capture(events) => pipeline.run_capture(*events, shutdown).await,
+    }
+}
+
+/// Ready at SIGINT or SIGTERM.
+fn interrupted() -> Result<impl Future<Output = ()>, Error> {
+    let listen =
+        |kind| signal(kind).map_err(|source| Error::Io { during: "listening for signals".into(), source });
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(poll_fn(move |cx| {
+        if interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }))
+}

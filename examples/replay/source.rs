@@ -1,0 +1,106 @@
+//! Where the changes come from.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use walferry::capture::{Context, Events, Reader, Writer};
+use walferry::{Config, Connection, Error, Lsn, ReplicationStream, SlotName, SlotOptions, StreamOptions};
+
+use crate::arguments::{Arguments, Conninfo};
+use crate::secrets;
+
+/// The bundled capture: a small story on a table of notes.
+const STORY: &[u8] = include_bytes!("../../tests/captures/story.walferry");
+
+pub(crate) enum Source {
+    Stream(Box<ReplicationStream>),
+    Capture(Box<Events<Box<dyn Read>>>),
+}
+
+impl Source {
+    pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Error> {
+        match (&arguments.source, &arguments.slot) {
+            (Some(Conninfo(config)), Some(slot)) => {
+                let config = secrets::source(config).complete_from_environment()?;
+                open_stream(arguments, &config, slot).await.map(|stream| Self::Stream(Box::new(stream)))
+            }
+            _ => open_capture(arguments).map(|events| Self::Capture(Box::new(events))),
+        }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        match self {
+            Self::Stream(stream) => stream.context(),
+            Self::Capture(events) => events.context(),
+        }
+    }
+}
+
+fn open_capture(arguments: &Arguments) -> Result<Events<Box<dyn Read>>, Error> {
+    let input: Box<dyn Read> = match &arguments.from_capture {
+        Some(path) => Box::new(BufReader::new(File::open(path).map_err(|source| opening(path, source))?)),
+        None => Box::new(STORY),
+    };
+    let mut events = Events::new(Reader::new(input)?)?.memory_limit(arguments.memory_limit);
+    if let Some(lsn) = arguments.stop_at {
+        events = events.stop_at(lsn);
+    }
+    Ok(events)
+}
+
+async fn open_stream(
+    arguments: &Arguments,
+    config: &Config,
+    slot: &SlotName,
+) -> Result<ReplicationStream, Error> {
+    if arguments.two_phase {
+        return Err(Error::Misuse(
+            "--two-phase: transactions can't be delivered when they are prepared yet; without it they come when they commit",
+        ));
+    }
+    for warning in config.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let mut connection = Connection::connect(config).await?;
+    let stop_at = if arguments.stop_at_current {
+        Some(connection.identify_system().await?.wal_flushed)
+    } else {
+        arguments.stop_at
+    };
+    if arguments.create_slot && connection.slot(slot).await?.is_none() {
+        let options = SlotOptions::new().temporary(arguments.temporary);
+        let created = connection.create_slot(slot, options).await?;
+        eprintln!("created slot {slot} at {}", created.consistent_point());
+    }
+    let mut stream = connection.start_replication(stream_options(arguments, slot)).await?;
+    if let Some(lsn) = stop_at {
+        stream.stop_at(lsn);
+    }
+    if let Some(path) = &arguments.capture {
+        record(&mut stream, path)?;
+    }
+    Ok(stream)
+}
+
+fn stream_options(arguments: &Arguments, slot: &SlotName) -> StreamOptions {
+    let options = StreamOptions::new(slot.clone())
+        .start_lsn(Lsn::ZERO)
+        .streaming(arguments.streaming.into())
+        .binary(arguments.binary)
+        .messages(arguments.messages)
+        .origin(arguments.origin.into())
+        .memory_limit(arguments.memory_limit);
+    arguments.publication.iter().fold(options, StreamOptions::publication)
+}
+
+fn record(stream: &mut ReplicationStream, path: &Path) -> Result<(), Error> {
+    let file = File::create_new(path).map_err(|source| opening(path, source))?;
+    let capture = Writer::new(file, stream.context()).map_err(|source| opening(path, source))?;
+    stream.record(capture);
+    Ok(())
+}
+
+fn opening(path: &Path, source: std::io::Error) -> Error {
+    Error::Io { during: format!("opening {}", path.display()), source }
+}

@@ -1,0 +1,225 @@
+//! What to tell the server, and when. No socket and no clock: `now` is an argument, the next deadline a result.
+
+use std::time::{Duration, Instant};
+
+use crate::frame::{PrimaryKeepalive, StandbyStatusUpdate};
+use crate::{Lsn, Timestamp};
+
+/// Keeps `flushed ≤ durable ≤ delivered ≤ received`.
+#[derive(Debug)]
+pub(super) struct Feedback {
+    status_interval: Duration,
+    receive_timeout: Option<Duration>,
+    /// Whether every status update asks for an answer, to learn the server's position.
+    always_ask: bool,
+    last_sent: Instant,
+    last_received: Instant,
+    /// Whether a sign of life was asked for since the server was last heard of.
+    asked: bool,
+    /// A status update is due at once.
+    due: bool,
+    /// The furthest position that the server spoke of.
+    received: Lsn,
+    /// The end of the last transaction (or stand-alone message) that was handed out.
+    delivered: Lsn,
+    /// The end of the last one that was acknowledged.
+    acknowledged: Lsn,
+    /// How far the server was when nothing was in flight: everything below was handed out.
+    settled: Lsn,
+    flushed: Lsn,
+}
+
+impl Feedback {
+    pub(super) fn new(status_interval: Duration, receive_timeout: Duration, now: Instant) -> Self {
+        Self {
+            status_interval,
+            receive_timeout: (!receive_timeout.is_zero()).then_some(receive_timeout),
+            always_ask: false,
+            last_sent: now,
+            last_received: now,
+            asked: false,
+            due: false,
+            received: Lsn::ZERO,
+            delivered: Lsn::ZERO,
+            acknowledged: Lsn::ZERO,
+            settled: Lsn::ZERO,
+            flushed: Lsn::ZERO,
+        }
+    }
+
+    /// Asks for the server's position that often, from now on.
+    pub(super) fn ask_every(&mut self, interval: Duration) {
+        self.status_interval = self.status_interval.min(interval);
+        self.always_ask = true;
+        self.due = true;
+    }
+
+    /// Bytes came. Also when nothing else is done with them yet: the server lives, and it may want an answer.
+    pub(super) fn heard(&mut self, reply_requested: bool, now: Instant) {
+        self.last_received = now;
+        self.asked = false;
+        self.due |= reply_requested;
+    }
+
+    /// A keepalive is next in the order of the stream. When nothing is in flight, what it says of the server's
+    /// position is ours too.
+    pub(super) fn keepalive(&mut self, keepalive: PrimaryKeepalive, idle: bool) {
+        self.received = self.received.max(keepalive.wal_end);
+        if idle {
+            self.settled = self.settled.max(keepalive.wal_end);
+            self.advance();
+        }
+    }
+
+    /// A transaction or a stand-alone message was handed out.
+    pub(super) fn delivered(&mut self, end_lsn: Lsn) {
+        self.delivered = self.delivered.max(end_lsn);
+        self.received = self.received.max(end_lsn);
+    }
+
+    /// The consumer says that everything up to here is durable.
+    pub(super) fn acknowledge(&mut self, end_lsn: Lsn) {
+        // What was never handed out can't be durable.
+        self.acknowledged = self.acknowledged.max(end_lsn.min(self.delivered));
+        self.advance();
+    }
+
+    /// The one place where the flushed position moves, and only forward.
+    fn advance(&mut self) {
+        let idle = self.acknowledged >= self.delivered;
+        let durable = if idle { self.acknowledged.max(self.settled) } else { self.acknowledged };
+        if durable > self.flushed {
+            self.flushed = durable;
+            self.due = true;
+        }
+    }
+
+    pub(super) fn flushed(&self) -> Lsn {
+        self.flushed
+    }
+
+    /// When to call [`status`](Self::status) or give up, even if nothing happens.
+    pub(super) fn deadline(&self) -> Instant {
+        let status = self.last_sent + self.status_interval;
+        self.receive_timeout.map_or(status, |timeout| {
+            let patience = if self.asked { timeout } else { timeout / 2 };
+            status.min(self.last_received + patience)
+        })
+    }
+
+    /// How long the server was silent, if that is too long.
+    pub(super) fn timed_out(&self, now: Instant) -> Option<Duration> {
+        let timeout = self.receive_timeout?;
+        (now.duration_since(self.last_received) >= timeout && self.asked).then_some(timeout)
+    }
+
+    /// The status update that is due, if one is.
+    pub(super) fn status(&mut self, now: Instant) -> Option<StandbyStatusUpdate> {
+        let silent = now.duration_since(self.last_received);
+        let ask = !self.asked && self.receive_timeout.is_some_and(|timeout| silent >= timeout / 2);
+        let due = self.due || ask || now.duration_since(self.last_sent) >= self.status_interval;
+        due.then(|| self.take_status(ask, now))
+    }
+
+    /// A status update, due or not.
+    pub(super) fn take_status(&mut self, ask: bool, now: Instant) -> StandbyStatusUpdate {
+        self.asked |= ask;
+        self.due = false;
+        self.last_sent = now;
+        StandbyStatusUpdate {
+            written: self.received.max(self.flushed),
+            flushed: self.flushed,
+            applied: self.flushed,
+            clock: Timestamp::now(),
+            reply_requested: ask || self.always_ask,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feedback() -> (Feedback, Instant) {
+        let now = Instant::now();
+        (Feedback::new(Duration::from_secs(10), Duration::from_secs(60), now), now)
+    }
+
+    fn keepalive(wal_end: u64) -> PrimaryKeepalive {
+        PrimaryKeepalive {
+            wal_end: Lsn::new(wal_end),
+            clock: Timestamp::from_micros(0),
+            reply_requested: false,
+        }
+    }
+
+    #[test]
+    fn museum_07_keepalive_never_acknowledges_pending_work() {
+        let (mut feedback, _) = feedback();
+        feedback.delivered(Lsn::new(100));
+        feedback.keepalive(keepalive(500), true);
+        assert_eq!(feedback.flushed(), Lsn::ZERO, "a transaction is handed out and not durable");
+        feedback.acknowledge(Lsn::new(100));
+        assert_eq!(feedback.flushed(), Lsn::new(500), "now everything up to the keepalive is");
+    }
+
+    #[test]
+    fn museum_07_keepalive_inside_a_transaction_is_no_progress() {
+        let (mut feedback, _) = feedback();
+        feedback.keepalive(keepalive(500), false);
+        assert_eq!(feedback.flushed(), Lsn::ZERO);
+    }
+
+    #[test]
+    fn museum_09_the_flushed_position_never_moves_back() {
+        let (mut feedback, _) = feedback();
+        feedback.delivered(Lsn::new(300));
+        feedback.acknowledge(Lsn::new(300));
+        feedback.acknowledge(Lsn::new(200));
+        feedback.keepalive(keepalive(100), true);
+        assert_eq!(feedback.flushed(), Lsn::new(300));
+    }
+
+    #[test]
+    fn acknowledges_nothing_that_was_not_handed_out() {
+        let (mut feedback, _) = feedback();
+        feedback.delivered(Lsn::new(100));
+        feedback.acknowledge(Lsn::new(u64::MAX));
+        assert_eq!(feedback.flushed(), Lsn::new(100));
+    }
+
+    #[test]
+    fn acknowledging_the_first_of_two_leaves_the_second() {
+        let (mut feedback, _) = feedback();
+        feedback.delivered(Lsn::new(100));
+        feedback.delivered(Lsn::new(200));
+        feedback.keepalive(keepalive(900), true);
+        feedback.acknowledge(Lsn::new(100));
+        assert_eq!(feedback.flushed(), Lsn::new(100));
+    }
+
+    #[test]
+    fn a_status_is_due_when_asked_for_and_every_interval() {
+        let (mut feedback, start) = feedback();
+        assert_eq!(feedback.status(start), None);
+        feedback.heard(true, start);
+        assert!(feedback.status(start).is_some_and(|status| !status.reply_requested));
+        assert_eq!(feedback.status(start), None);
+        assert_eq!(feedback.deadline(), start + Duration::from_secs(10));
+        assert!(feedback.status(start + Duration::from_secs(10)).is_some());
+    }
+
+    #[test]
+    fn asks_a_silent_server_once_and_then_gives_up() {
+        let (mut feedback, start) = feedback();
+        let half = start + Duration::from_secs(30);
+        assert!(feedback.status(half).is_some_and(|status| status.reply_requested));
+        assert!(
+            feedback.status(half + Duration::from_secs(10)).is_some_and(|status| !status.reply_requested)
+        );
+        assert_eq!(feedback.timed_out(half + Duration::from_secs(29)), None);
+        assert_eq!(feedback.timed_out(half + Duration::from_secs(30)), Some(Duration::from_secs(60)));
+        feedback.heard(false, half + Duration::from_secs(30));
+        assert_eq!(feedback.timed_out(half + Duration::from_secs(31)), None);
+    }
+}

@@ -1,0 +1,339 @@
+//! The replication stream: committed transactions of a live server, and the acknowledgement of what is durable.
+
+mod feedback;
+mod options;
+mod recording;
+mod start;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use postgres_protocol::message::backend::{Message as Backend, NoticeResponseBody};
+use tokio::time::Sleep;
+
+use self::feedback::Feedback;
+pub use self::options::{Origin, StreamOptions, Streaming};
+use self::recording::Recording;
+use crate::assemble::Assembler;
+use crate::connection::{BackendMessage, Connection, FrontendMessage};
+use crate::error::{Error, ServerError};
+use crate::event::{Commit, Event};
+use crate::frame::Frame;
+use crate::pgoutput::{Decoder, LogicalMessage};
+use crate::{Lsn, Timestamp, capture, trace};
+
+/// Committed transactions from a live server, in commit order.
+///
+/// A [`Stream`] of [`Event`]s. It ends with an error, or at the position given to [`stop_at`](Self::stop_at). The
+/// server is told what is durable, and that this client lives, whenever the stream or
+/// [`keep_alive`](Self::keep_alive) is polled; it gives up on a client that polls neither for `wal_sender_timeout`.
+///
+/// ```no_run
+/// use std::future::poll_fn;
+/// use std::pin::Pin;
+/// use futures_core::Stream;
+/// use walferry::stream::StreamOptions;
+/// use walferry::{Config, Connection, Event};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config: Config = "postgresql://walferry@db.example.org/shop".parse()?;
+/// let connection = Connection::connect(&config).await?;
+/// let options = StreamOptions::new("shop_changes".parse()?).publication("shop");
+/// let mut stream = connection.start_replication(options).await?;
+/// while let Some(event) = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await {
+///     match event? {
+///         Event::Change(change) => println!("{change:?}"),
+///         // Here everything up to the commit must be durable.
+///         Event::Commit(commit) => stream.acknowledge(&commit),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a stream that isn't polled yields nothing, and the server gives up on it"]
+pub struct ReplicationStream {
+    connection: Connection,
+    decoder: Decoder,
+    assembler: Assembler,
+    feedback: Feedback,
+    /// The clock as it was read last: once for each wait, and now and then while data flows.
+    now: Instant,
+    since_upkeep: u32,
+    timer: Pin<Box<Sleep>>,
+    /// Received by [`keep_alive`](Self::keep_alive), to be yielded later.
+    held: VecDeque<(Timestamp, Bytes)>,
+    held_bytes: usize,
+    recording: Option<Recording>,
+    context: capture::Context,
+    stop_at: Option<Lsn>,
+    state: State,
+    unknown_frames: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    /// Everything up to the stop position was yielded.
+    Stopped,
+    /// An error was yielded: nothing behind it can be trusted.
+    Failed,
+}
+
+/// While nobody asks for events, this much is read ahead to see the server's keepalives between them; then the
+/// server has to wait, and is sent status updates on time alone.
+const READ_AHEAD: usize = 1 << 20;
+
+impl ReplicationStream {
+    /// Says that this transaction and all before it are durable: the server need not send them again, and may remove
+    /// their WAL. Takes effect with the next status update, which is sent when the stream or
+    /// [`keep_alive`](Self::keep_alive) is polled.
+    pub fn acknowledge(&mut self, commit: &Commit) {
+        self.feedback.acknowledge(commit.end_lsn());
+    }
+
+    /// Says the same of a message that stands outside of any transaction. One that is transactional is acknowledged
+    /// with its transaction, and nothing happens here.
+    pub fn acknowledge_message(&mut self, message: &LogicalMessage) {
+        if !message.transactional {
+            self.feedback.acknowledge(message.lsn);
+        }
+    }
+
+    /// The position below which everything is acknowledged. On an idle server it follows the server's position.
+    pub fn flushed_lsn(&self) -> Lsn {
+        self.feedback.flushed()
+    }
+
+    /// Ends the stream behind the last transaction that committed at or before `lsn`.
+    pub fn stop_at(&mut self, lsn: Lsn) {
+        self.stop_at = Some(lsn);
+        self.feedback.ask_every(Duration::from_secs(1));
+    }
+
+    /// Payloads of a kind that no known server sends, which were skipped. They hold no changes.
+    pub fn unknown_frames(&self) -> u64 {
+        self.unknown_frames
+    }
+
+    /// Keeps the connection alive while nobody asks for events, until it fails; to be awaited beside slow work.
+    ///
+    /// Events that arrive meanwhile are held for later, up to a megabyte. Dropping the future loses nothing.
+    pub async fn keep_alive(&mut self) -> Error {
+        std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await
+    }
+
+    /// Ends the stream: sends what was acknowledged, and waits until the server is done.
+    ///
+    /// The connection can give commands again, but not start another stream.
+    ///
+    /// # Errors
+    ///
+    /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
+    /// sends to its end. What was acknowledged is sent in any case.
+    pub async fn stop(mut self) -> Result<Connection, Error> {
+        let status = self.feedback.take_status(false, Instant::now());
+        self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
+        self.connection.end_streaming().await?;
+        Ok(self.connection)
+    }
+
+    /// Makes durable what was recorded so far: see [`record`](Self::record).
+    pub(crate) async fn sync_recording(&mut self) -> Result<(), Error> {
+        match &mut self.recording {
+            Some(recording) => recording.sync().await,
+            None => Ok(()),
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        loop {
+            if let Some(event) = self.assembler.poll() {
+                self.note_delivery(&event);
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if self.state == State::Stopped {
+                return Poll::Ready(None);
+            }
+            let (received, payload) = match self.held.pop_front() {
+                Some(held) => {
+                    self.held_bytes -= held.1.len();
+                    held
+                }
+                None => ready!(self.poll_receive(cx))?,
+            };
+            self.take_in(received, payload)?;
+        }
+    }
+
+    fn note_delivery(&mut self, event: &Event) {
+        match event {
+            Event::Commit(commit) => self.feedback.delivered(commit.end_lsn()),
+            Event::Message(message) if !message.transactional => self.feedback.delivered(message.lsn),
+            _ => {}
+        }
+    }
+
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        while self.held_bytes < READ_AHEAD {
+            match self.poll_receive(cx) {
+                Poll::Ready(Ok(held)) => {
+                    self.held_bytes += held.1.len();
+                    self.held.push_back(held);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(error),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        match ready!(self.poll_upkeep(cx)) {
+            Err(error) => Poll::Ready(error),
+            Ok(()) => Poll::Pending,
+        }
+    }
+
+    /// The next payload. Status updates go out on time, whether payloads come or not.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Timestamp, Bytes), Error>> {
+        loop {
+            match self.connection.poll_message(cx) {
+                Poll::Ready(Ok(BackendMessage::CopyData(payload))) => {
+                    self.heard(&payload, cx)?;
+                    let received =
+                        if self.recording.is_some() { Timestamp::now() } else { Timestamp::from_micros(0) };
+                    return Poll::Ready(Ok((received, payload)));
+                }
+                Poll::Ready(other) => self.out_of_band(other?)?,
+                Poll::Pending => {
+                    ready!(self.poll_upkeep(cx))?;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// The server lives. While data flows without a pause, the clock is read and status updates are sent all the
+    /// same, every so many frames.
+    fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Result<(), Error> {
+        const FRAMES: u32 = 256;
+        let reply_requested = asks_for_reply(payload);
+        if self.since_upkeep == 0 {
+            self.now = Instant::now();
+        }
+        self.feedback.heard(reply_requested, self.now);
+        self.since_upkeep += 1;
+        if reply_requested || self.since_upkeep >= FRAMES {
+            // Pending means that there is nothing left to do.
+            if let Poll::Ready(done) = self.poll_upkeep(cx) {
+                done?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the status update that is due. Pending, with the timer set, when there is nothing to do before the next.
+    fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.since_upkeep = 0;
+        loop {
+            self.now = Instant::now();
+            if let Some(after) = self.feedback.timed_out(self.now) {
+                let during = "waiting for a sign of life of the server".to_owned();
+                return Poll::Ready(Err(Error::Timeout { during, after }));
+            }
+            if let Some(status) = self.feedback.status(self.now) {
+                trace::trace!(flushed = %status.flushed, written = %status.written, "status update");
+                self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
+            }
+            // A socket that takes nothing holds up the status, not the reading.
+            if let Poll::Ready(flushed) = self.connection.poll_flush(cx) {
+                flushed?;
+            }
+            self.timer.as_mut().reset(self.feedback.deadline().into());
+            ready!(self.timer.as_mut().poll(cx));
+        }
+    }
+
+    fn take_in(&mut self, received: Timestamp, payload: Bytes) -> Result<(), Error> {
+        if let Some(recording) = &mut self.recording {
+            recording.append(received, &payload)?;
+        }
+        let near = self.feedback.flushed();
+        match Frame::decode(payload).map_err(|source| Error::Decode { near, source })? {
+            Frame::XLogData(data) => {
+                let near = data.start;
+                let message =
+                    self.decoder.decode(data.payload).map_err(|source| Error::Decode { near, source })?;
+                if message.commits_behind(self.stop_at) {
+                    trace::debug!("the next transaction commits behind the stop position");
+                    self.state = State::Stopped;
+                } else {
+                    self.assembler.push(message).map_err(|source| Error::Violation { near, source })?;
+                }
+            }
+            Frame::PrimaryKeepalive(keepalive) => {
+                let idle = self.assembler.is_idle();
+                self.feedback.keepalive(keepalive, idle);
+                if idle && self.stop_at.is_some_and(|stop| keepalive.wal_end >= stop) {
+                    self.state = State::Stopped;
+                }
+            }
+            Frame::Unknown { .. } => self.unknown_frames += 1,
+        }
+        Ok(())
+    }
+
+    /// What is neither data nor a keepalive.
+    fn out_of_band(&mut self, message: BackendMessage) -> Result<(), Error> {
+        match message {
+            BackendMessage::Other(Backend::NoticeResponse(body)) => Self::notice(&body),
+            BackendMessage::Other(Backend::ParameterStatus(_)) => Ok(()),
+            other => Err(self.connection.ended_by(other)),
+        }
+    }
+
+    /// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
+    /// changes. Acknowledging past them would lose them.
+    fn notice(body: &NoticeResponseBody) -> Result<(), Error> {
+        const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+        let notice = ServerError::read(body.fields())
+            .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;
+        if notice.severity == "WARNING" && notice.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE {
+            return Err(Error::Server(Box::new(notice)));
+        }
+        Ok(())
+    }
+}
+
+/// Looks for the last byte of a keepalive, without checking the rest.
+fn asks_for_reply(payload: &[u8]) -> bool {
+    payload.first() == Some(&b'k') && payload.last() == Some(&1)
+}
+
+impl Stream for ReplicationStream {
+    type Item = Result<Event, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.state == State::Failed {
+            return Poll::Ready(None);
+        }
+        let next = ready!(this.poll_event(cx));
+        if matches!(next, Some(Err(_))) {
+            this.state = State::Failed;
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl fmt::Debug for ReplicationStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicationStream")
+            .field("state", &self.state)
+            .field("feedback", &self.feedback)
+            .field("held_bytes", &self.held_bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+use std::fs::File;
+use std::io;
+
+use bytes::Bytes;
+
+use crate::Timestamp;
+use crate::capture::Writer;
+use crate::error::Error;
+
+/// A capture that is being written beside the stream.
+pub(super) struct Recording {
+    /// Absent while another thread makes it durable.
+    writer: Option<Writer<File>>,
+}
+
+impl Recording {
+    pub(super) fn new(writer: Writer<File>) -> Self {
+        Self { writer: Some(writer) }
+    }
+
+    /// Frames go to memory, and a block of them to the system's cache now and then: short enough to do in place.
+    pub(super) fn append(&mut self, received: Timestamp, payload: &Bytes) -> Result<(), Error> {
+        let writer = self.writer.as_mut().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        writer.append(received, payload).map_err(failed)
+    }
+
+    /// Waits for the disk, on a thread that may block.
+    pub(super) async fn sync(&mut self) -> Result<(), Error> {
+        let Some(mut writer) = self.writer.take() else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
+        let synced = tokio::task::spawn_blocking(move || {
+            writer.flush()?;
+            writer.out().sync_data()?;
+            Ok(writer)
+        });
+        let writer = synced.await.map_err(|panicked| failed(io::Error::other(panicked)))?.map_err(failed)?;
+        self.writer = Some(writer);
+        Ok(())
+    }
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Io { during: "writing the capture file".to_owned(), source }
+}

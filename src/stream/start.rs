@@ -1,0 +1,129 @@
+//! From a connection that takes commands to a stream.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use super::feedback::Feedback;
+use super::recording::Recording;
+use super::{ReplicationStream, State, StreamOptions, Streaming};
+use crate::assemble::Assembler;
+use crate::capture::{self, Writer};
+use crate::catalog::{Catalog, TableFacts};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::pgoutput::Decoder;
+use crate::{RelationId, trace};
+
+impl Connection {
+    /// Starts the stream of a slot.
+    ///
+    /// One connection can start one stream in its life: after it has ended, the server answers a second one with
+    /// nothing at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unsupported`] for what this server's version doesn't have; [`Error::Server`] for what the server
+    /// refuses: 42704 without such a slot, 55006 while another process uses it, 55000 when its WAL is gone.
+    pub async fn start_replication(mut self, options: StreamOptions) -> Result<ReplicationStream, Error> {
+        options.check(self.server_version())?;
+        self.end_transaction().await?;
+        let context = self.describe(&options).await?;
+        let status_interval = self.status_interval(options.status_interval).await?;
+        self.begin_streaming(&options.command()).await?;
+        trace::info!(slot = %options.slot, start = %options.start_lsn, "streaming");
+
+        let now = Instant::now();
+        let feedback = Feedback::new(status_interval, options.receive_timeout, now);
+        let timer = Box::pin(tokio::time::sleep_until(feedback.deadline().into()));
+        Ok(ReplicationStream {
+            connection: self,
+            decoder: Decoder::new().parallel_streaming(context.parallel_streaming),
+            assembler: Assembler::new().memory_limit(options.memory_limit),
+            feedback,
+            now,
+            since_upkeep: 0,
+            timer,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            recording: None,
+            context,
+            stop_at: None,
+            state: State::Running,
+            unknown_frames: 0,
+        })
+    }
+
+    /// What a capture of the stream needs to know.
+    async fn describe(&mut self, options: &StreamOptions) -> Result<capture::Context, Error> {
+        let identity = self.identify_system().await?;
+        Ok(capture::Context {
+            server_version: self.server_version().to_string(),
+            system_id: identity.system_id.to_string(),
+            database: identity.database,
+            slot: options.slot.to_string(),
+            publications: options.publications.clone(),
+            start_lsn: options.start_lsn,
+            parallel_streaming: options.streaming == Streaming::Parallel,
+            catalog: self.catalog().await?,
+        })
+    }
+
+    /// Facts about the tables of the database, as they are now.
+    async fn catalog(&mut self) -> Result<Catalog, Error> {
+        let rows = self
+            .simple_query(
+                "SELECT c.oid, p.is_parent, a.attname FROM pg_catalog.pg_class c \
+                 CROSS JOIN LATERAL (SELECT c.relkind = 'r' AND EXISTS \
+                 (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)) AS p (is_parent) \
+                 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+                 AND a.attidentity = 'a' AND NOT a.attisdropped \
+                 WHERE c.relkind IN ('r', 'p') AND (p.is_parent OR a.attname IS NOT NULL)",
+            )
+            .await?;
+        let mut tables = HashMap::<RelationId, TableFacts>::new();
+        for row in rows {
+            let Some(id) = row.parsed::<u32>(0)? else { continue };
+            let facts = tables.entry(RelationId::new(id)).or_default();
+            facts.has_children = row.flag(1)?;
+            facts.identity_always.extend(row.text(2)?.map(str::to_owned));
+        }
+        Ok(tables.into_iter().collect())
+    }
+
+    /// The server asks for a sign of life at half of its timeout, but is not heard while nobody reads: so it gets
+    /// one before it asks.
+    async fn status_interval(&mut self, wanted: Duration) -> Result<Duration, Error> {
+        let row = self
+            .query_one("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'")
+            .await?;
+        Ok(match row.parsed(0)? {
+            Some(milliseconds @ 1..) => wanted.min(Duration::from_millis(milliseconds) / 3),
+            _ => wanted,
+        })
+    }
+}
+
+impl ReplicationStream {
+    /// How the stream was started, and what the source's catalogue knew of its tables then.
+    pub fn context(&self) -> &capture::Context {
+        &self.context
+    }
+
+    /// Also writes every frame to a capture, as it is taken in. The [`Pipeline`](crate::Pipeline) makes the capture
+    /// durable before it acknowledges.
+    ///
+    /// ```no_run
+    /// # fn example(stream: &mut walferry::ReplicationStream) -> std::io::Result<()> {
+    /// use walferry::capture::Writer;
+    ///
+    /// let file = std::fs::File::create_new("orders.capture")?;
+    /// let writer = Writer::new(file, stream.context())?;
+    /// stream.record(writer);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn record(&mut self, capture: Writer<File>) {
+        self.recording = Some(Recording::new(capture));
+    }
+}

@@ -1,0 +1,141 @@
+//! The main job, on every server that is installed: a hostile database through `replay` and psql into another one.
+#![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
+
+mod support;
+mod workload;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use support::{Cluster, Server};
+
+/// The replay example, built like this test.
+fn replay() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", "replay", "--manifest-path"]);
+        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo can be run").success(), "the replay example builds");
+        let this = std::env::current_exe().expect("a test has a path");
+        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples/replay")
+    });
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", "/nonexistent");
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("replay can be run");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn last_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
+}
+
+/// A source with the workload's tables, publications and one slot per name; then its changes.
+fn source(server: &Server, slots: &[&str]) -> Cluster {
+    let cluster = server.start_with(&[("logical_decoding_work_mem", "64kB")]);
+    cluster.create_database("source");
+    script(&cluster, "source", workload::TABLES);
+    script(&cluster, "source", workload::PUBLISH);
+    for slot in slots {
+        cluster.psql("source", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"));
+    }
+    script(&cluster, "source", workload::CHANGES);
+    cluster
+}
+
+fn script(cluster: &Cluster, database: &str, script: &str) -> String {
+    cluster.psql_file(database, script.as_bytes()).unwrap_or_else(|error| panic!("in {database}: {error}"))
+}
+
+/// `replay` of everything up to now.
+fn replay_from(cluster: &Cluster, slot: &str) -> Command {
+    let mut command = replay();
+    command.args([
+        "--source",
+        &cluster.conninfo("source"),
+        "--slot",
+        slot,
+        "--stop-at-current",
+        "--messages",
+    ]);
+    for publication in workload::PUBLICATIONS {
+        command.args(["--publication", publication]);
+    }
+    command
+}
+
+/// Applies a script to a new database with the same tables, and returns what is in them.
+fn applied(cluster: &Cluster, database: &str, sql: &[u8]) -> String {
+    cluster.create_database(database);
+    script(cluster, database, workload::TABLES);
+    cluster.psql_file(database, sql).unwrap_or_else(|error| panic!("applying to {database}: {error}"));
+    script(cluster, database, workload::CONTENTS)
+}
+
+fn assert_equal(server: &Server, expected: &str, found: &str) {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (want, have) = (lines(expected), lines(found));
+    let missing: Vec<_> = want.difference(&have).take(5).collect();
+    let extra: Vec<_> = have.difference(&want).take(5).collect();
+    assert!(expected == found, "on {}: missing {missing:#?}, extra {extra:#?}", server.major);
+}
+
+/// What a psql script says, without the messages that stand outside of transactions: these are sent when they are
+/// written, so that their place among transactions differs with streaming.
+fn without_stand_alone_messages(sql: &[u8]) -> Vec<&[u8]> {
+    let stands_alone = |line: &&[u8]| line.starts_with(b"SELECT pg_logical_emit_message(false");
+    sql.split(|&byte| byte == b'\n').filter(|line| !stands_alone(line)).collect()
+}
+
+#[test]
+fn a_hostile_database_arrives_as_it_was_on_every_server() {
+    for server in support::servers() {
+        let cluster = source(&server, &["plain"]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let capture = folder.path().join("capture");
+        let expected = script(&cluster, "source", workload::CONTENTS);
+        assert!(expected.lines().count() > 250, "the workload left something behind");
+
+        let live = run(replay_from(&cluster, "plain").arg("--capture").arg(&capture));
+        assert_equal(&server, &expected, &applied(&cluster, "target", &live.stdout));
+        assert!(last_line(&live).starts_with("replayed 1"), "{}", last_line(&live));
+
+        let captured = run(replay().arg("--from-capture").arg(&capture));
+        assert!(captured.stdout == live.stdout, "on {}: the capture gives another script", server.major);
+        assert_eq!(last_line(&captured), last_line(&live));
+
+        let again = run(&mut replay_from(&cluster, "plain"));
+        assert_eq!(last_line(&again), "replayed 0 transactions, 0 changes, acknowledged 0/0");
+    }
+}
+
+#[test]
+fn streaming_makes_no_difference() {
+    for server in support::servers() {
+        let variants = workload::variants(server.major);
+        let slots: Vec<_> = variants.iter().map(|(name, _)| *name).collect();
+        let cluster = source(&server, &slots);
+        let scripts: Vec<_> = ["off", "on", "parallel"]
+            .iter()
+            .zip(&slots)
+            .map(|(streaming, slot)| run(replay_from(&cluster, slot).args(["--streaming", streaming])).stdout)
+            .collect();
+        for script in &scripts {
+            assert!(
+                without_stand_alone_messages(script) == without_stand_alone_messages(&scripts[0]),
+                "on {}",
+                server.major
+            );
+        }
+    }
+}
