@@ -143,7 +143,6 @@ fn decoding(criterion: &mut Criterion) {
 }
 
 mod group {
-    #![expect(missing_docs, reason = "the macro makes a public function")]
     criterion::criterion_group!(benches, super::decoding);
 }
 criterion_main!(group::benches);
