@@ -62,7 +62,7 @@ pub struct ReplicationStream {
     decoder: Decoder,
     assembler: Assembler,
     feedback: Feedback,
-    /// The clock as it was read last: once for each wait, and now and then while data flows.
+    /// The clock as it was read last: once for each event and each wait, and now and then while data flows.
     now: Instant,
     since_upkeep: u32,
     timer: Pin<Box<Sleep>>,
@@ -124,8 +124,13 @@ impl ReplicationStream {
     /// Keeps the connection alive while nobody asks for events, until it fails; to be awaited beside slow work.
     ///
     /// Events that arrive meanwhile are held for later, up to a megabyte. Dropping the future loses nothing.
+    ///
+    /// When that megabyte is full, the server has to wait. Then its silence means nothing, and a dead link is noticed
+    /// by the system only, when a status update stays unanswered (see `tcp_user_timeout`).
     pub async fn keep_alive(&mut self) -> Error {
-        std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await
+        let error = std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await;
+        self.state = State::Failed;
+        error
     }
 
     /// Ends the stream: sends what was acknowledged, and waits until the server is done.
@@ -137,7 +142,7 @@ impl ReplicationStream {
     /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
     /// sends to its end. What was acknowledged is sent in any case.
     pub async fn stop(mut self) -> Result<Connection, Error> {
-        let status = self.feedback.take_status(false, Instant::now());
+        let status = self.feedback.take_status(false, now());
         self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
         self.connection.end_streaming().await?;
         Ok(self.connection)
@@ -152,6 +157,7 @@ impl ReplicationStream {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        self.catch_up(cx)?;
         loop {
             if let Some(event) = self.assembler.poll() {
                 self.note_delivery(&event);
@@ -165,7 +171,10 @@ impl ReplicationStream {
                     self.held_bytes -= held.1.len();
                     held
                 }
-                None => ready!(self.poll_receive(cx))?,
+                None => {
+                    self.feedback.listen(true, self.now);
+                    ready!(self.poll_receive(cx))?
+                }
             };
             self.take_in(received, payload)?;
         }
@@ -180,6 +189,8 @@ impl ReplicationStream {
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.now = now();
+        self.feedback.listen(self.held_bytes < READ_AHEAD, self.now);
         while self.held_bytes < READ_AHEAD {
             match self.poll_receive(cx) {
                 Poll::Ready(Ok(held)) => {
@@ -190,10 +201,8 @@ impl ReplicationStream {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        match ready!(self.poll_upkeep(cx)) {
-            Err(error) => Poll::Ready(error),
-            Ok(()) => Poll::Pending,
-        }
+        self.feedback.listen(false, self.now);
+        Poll::Ready(ready!(self.poll_upkeep(cx)))
     }
 
     /// The next payload. Status updates go out on time, whether payloads come or not.
@@ -208,8 +217,7 @@ impl ReplicationStream {
                 }
                 Poll::Ready(other) => self.out_of_band(other?)?,
                 Poll::Pending => {
-                    ready!(self.poll_upkeep(cx))?;
-                    return Poll::Pending;
+                    return self.poll_upkeep(cx).map(Err);
                 }
             }
         }
@@ -221,38 +229,46 @@ impl ReplicationStream {
         const FRAMES: u32 = 256;
         let reply_requested = asks_for_reply(payload);
         if self.since_upkeep == 0 {
-            self.now = Instant::now();
+            self.now = now();
         }
         self.feedback.heard(reply_requested, self.now);
         self.since_upkeep += 1;
-        if reply_requested || self.since_upkeep >= FRAMES {
-            // Pending means that there is nothing left to do.
-            if let Poll::Ready(done) = self.poll_upkeep(cx) {
-                done?;
-            }
-        }
-        Ok(())
+        if reply_requested || self.since_upkeep >= FRAMES { self.tend(cx) } else { Ok(()) }
     }
 
-    /// Sends the status update that is due. Pending, with the timer set, when there is nothing to do before the next.
-    fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.since_upkeep = 0;
+    /// Tends to the connection until it fails: pending, with the timer set, while there is nothing to do.
+    fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
-            self.now = Instant::now();
+            self.now = now();
             if let Some(after) = self.feedback.timed_out(self.now) {
                 let during = "waiting for a sign of life of the server".to_owned();
-                return Poll::Ready(Err(Error::Timeout { during, after }));
+                return Poll::Ready(Error::Timeout { during, after });
             }
-            if let Some(status) = self.feedback.status(self.now) {
-                self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
-            }
-            // A socket that takes nothing holds up the status, not the reading.
-            if let Poll::Ready(flushed) = self.connection.poll_flush(cx) {
-                flushed?;
+            if let Err(error) = self.tend(cx) {
+                return Poll::Ready(error);
             }
             self.timer.as_mut().reset(self.feedback.deadline().into());
             ready!(self.timer.as_mut().poll(cx));
         }
+    }
+
+    /// Sends the status update that is due, if one is.
+    fn tend(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.since_upkeep = 0;
+        if let Some(status) = self.feedback.status(self.now) {
+            self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
+        }
+        // A socket that takes nothing holds up the status, not the reading.
+        match self.connection.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Before each event: whoever takes long over one, while there are more at hand, must not starve the server.
+    fn catch_up(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.now = now();
+        if self.feedback.is_overdue(self.now) { self.tend(cx) } else { Ok(()) }
     }
 
     fn take_in(&mut self, received: Timestamp, payload: Bytes) -> Result<(), Error> {
@@ -308,6 +324,11 @@ impl ReplicationStream {
     }
 }
 
+/// The clock of tokio, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Looks for the last byte of a keepalive, without checking the rest.
 fn asks_for_reply(payload: &[u8]) -> bool {
     payload.first() == Some(&b'k') && payload.last() == Some(&1)
@@ -338,3 +359,6 @@ impl fmt::Debug for ReplicationStream {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

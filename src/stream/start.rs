@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::feedback::Feedback;
 use super::recording::Recording;
@@ -32,7 +32,7 @@ impl Connection {
         let status_interval = self.status_interval(options.status_interval).await?;
         self.begin_streaming(&options.command()).await?;
 
-        let now = Instant::now();
+        let now = super::now();
         let feedback = Feedback::new(status_interval, options.receive_timeout, now);
         let timer = Box::pin(tokio::time::sleep_until(feedback.deadline().into()));
         Ok(ReplicationStream {
