@@ -1,6 +1,7 @@
 //! The stream against a walsender by script, over a pipe and under a clock that jumps.
 
 mod status;
+mod stopping;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
