@@ -1,5 +1,7 @@
 //! The stream against a walsender by script, over a pipe and under a clock that jumps.
 
+mod ending;
+mod start;
 mod status;
 mod stopping;
 
