@@ -1,5 +1,6 @@
 //! The stream against a walsender by script, over a pipe and under a clock that jumps.
 
+mod acknowledgement;
 mod ending;
 mod start;
 mod status;
