@@ -73,6 +73,8 @@ pub struct ReplicationStream {
     context: capture::Context,
     stop_at: Option<Lsn>,
     state: State,
+    /// The server takes nothing more since then. Why, it may have said before: that is to be read first.
+    unsent: Option<(Error, Instant)>,
     unknown_frames: u64,
 }
 
@@ -88,6 +90,9 @@ enum State {
 /// While nobody asks for events, this much is read ahead to see the server's keepalives between them; then the
 /// server has to wait, and is sent status updates on time alone.
 const READ_AHEAD: usize = 1 << 20;
+
+/// A server that takes nothing more has hung up. What it said before is here at once, or never.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl ReplicationStream {
     /// Says that this transaction and all before it are durable: the server need not send them again, and may remove
@@ -157,7 +162,7 @@ impl ReplicationStream {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        self.catch_up(cx)?;
+        self.catch_up(cx);
         loop {
             if let Some(event) = self.assembler.poll() {
                 self.note_delivery(&event);
@@ -210,7 +215,7 @@ impl ReplicationStream {
         loop {
             match self.connection.poll_message(cx) {
                 Poll::Ready(Ok(BackendMessage::CopyData(payload))) => {
-                    self.heard(&payload, cx)?;
+                    self.heard(&payload, cx);
                     let received =
                         if self.recording.is_some() { Timestamp::now() } else { Timestamp::from_micros(0) };
                     return Poll::Ready(Ok((received, payload)));
@@ -225,7 +230,7 @@ impl ReplicationStream {
 
     /// The server lives. While data flows without a pause, the clock is read and status updates are sent all the
     /// same, every so many frames.
-    fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Result<(), Error> {
+    fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) {
         const FRAMES: u32 = 256;
         let reply_requested = asks_for_reply(payload);
         if self.since_upkeep == 0 {
@@ -233,7 +238,9 @@ impl ReplicationStream {
         }
         self.feedback.heard(reply_requested, self.now);
         self.since_upkeep += 1;
-        if reply_requested || self.since_upkeep >= FRAMES { self.tend(cx) } else { Ok(()) }
+        if reply_requested || self.since_upkeep >= FRAMES {
+            self.tend(cx);
+        }
     }
 
     /// Tends to the connection until it fails: pending, with the timer set, while there is nothing to do.
@@ -244,31 +251,44 @@ impl ReplicationStream {
                 let during = "waiting for a sign of life of the server".to_owned();
                 return Poll::Ready(Error::Timeout { during, after });
             }
-            if let Err(error) = self.tend(cx) {
+            self.tend(cx);
+            let heard_out = |unsent: &mut (Error, Instant)| self.now >= unsent.1 + LAST_WORDS;
+            if let Some((error, _)) = self.unsent.take_if(heard_out) {
                 return Poll::Ready(error);
             }
-            self.timer.as_mut().reset(self.feedback.deadline().into());
+            let deadline = match &self.unsent {
+                Some((_, since)) => *since + LAST_WORDS,
+                None => self.feedback.deadline(),
+            };
+            self.timer.as_mut().reset(deadline.into());
             ready!(self.timer.as_mut().poll(cx));
         }
     }
 
     /// Sends the status update that is due, if one is.
-    fn tend(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    fn tend(&mut self, cx: &mut Context<'_>) {
         self.since_upkeep = 0;
-        if let Some(status) = self.feedback.status(self.now) {
-            self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
+        if self.unsent.is_some() {
+            return;
         }
+        let fed = match self.feedback.status(self.now) {
+            Some(status) => self.connection.feed(FrontendMessage::CopyData(&status.encode())),
+            None => Ok(()),
+        };
         // A socket that takes nothing holds up the status, not the reading.
-        match self.connection.poll_flush(cx) {
+        let sent = match self.connection.poll_flush(cx) {
             Poll::Ready(flushed) => flushed,
             Poll::Pending => Ok(()),
-        }
+        };
+        self.unsent = fed.and(sent).err().map(|error| (error, self.now));
     }
 
     /// Before each event: whoever takes long over one, while there are more at hand, must not starve the server.
-    fn catch_up(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
         self.now = now();
-        if self.feedback.is_overdue(self.now) { self.tend(cx) } else { Ok(()) }
+        if self.feedback.is_overdue(self.now) {
+            self.tend(cx);
+        }
     }
 
     fn take_in(&mut self, received: Timestamp, payload: Bytes) -> Result<(), Error> {

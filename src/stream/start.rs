@@ -49,6 +49,7 @@ impl Connection {
             context,
             stop_at: None,
             state: State::Running,
+            unsent: None,
             unknown_frames: 0,
         })
     }

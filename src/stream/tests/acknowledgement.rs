@@ -243,7 +243,7 @@ async fn hold(sent: Vec<Sent>, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Two sources of truth for "up to date": the law, on every status update of any run.
     #[test]

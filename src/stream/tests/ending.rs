@@ -111,3 +111,17 @@ async fn an_error_beside_slow_work_ends_it_before_what_was_read_ahead() {
     // Whoever disregards the error must not go on past what the server has left out.
     failure(&mut stream, true).await;
 }
+
+/// Whether to come again is in the server's last words: a status update that can't be sent must not drown them.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_nothing_more_is_heard_out() {
+    for keep_alive in [false, true] {
+        let (mut stream, mut server) = streaming(options()).await;
+        server.say(&keepalive(0x100, true)).await;
+        server.send(transaction(0x200)).await;
+        server.say(&error("42704", "publication \"p\" does not exist")).await;
+        drop(server);
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(failure(&mut stream, keep_alive).await.sqlstate(), Some("42704"));
+    }
+}
