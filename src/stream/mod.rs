@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use postgres_protocol::message::backend::Message as Backend;
+use postgres_protocol::message::backend::{Message as Backend, NoticeResponseBody};
 use tokio::time::Sleep;
 
 use self::feedback::Feedback;
@@ -171,15 +171,12 @@ impl ReplicationStream {
             if self.state == State::Stopped {
                 return Poll::Ready(None);
             }
-            let (received, payload) = match self.held.pop_front() {
-                Some(held) => {
-                    self.held_bytes -= held.1.len();
-                    held
-                }
-                None => {
-                    self.feedback.listen(true, self.now);
-                    ready!(self.poll_receive(cx))?
-                }
+            let (received, payload) = if let Some(held) = self.held.pop_front() {
+                self.held_bytes -= held.1.len();
+                held
+            } else {
+                self.feedback.listen(true, self.now);
+                ready!(self.poll_receive(cx))?
             };
             self.take_in(received, payload)?;
         }
@@ -195,8 +192,8 @@ impl ReplicationStream {
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         self.now = now();
-        self.feedback.listen(self.held_bytes < READ_AHEAD, self.now);
         while self.held_bytes < READ_AHEAD {
+            self.feedback.listen(true, self.now);
             match self.poll_receive(cx) {
                 Poll::Ready(Ok(held)) => {
                     self.held_bytes += held.1.len();
@@ -322,26 +319,23 @@ impl ReplicationStream {
     /// What is neither data nor a keepalive.
     fn out_of_band(&mut self, message: BackendMessage) -> Result<(), Error> {
         match message {
-            BackendMessage::Other(Backend::NoticeResponse(body)) => self.notice(&body),
+            BackendMessage::Other(Backend::NoticeResponse(body)) => judge(&body),
             BackendMessage::Other(Backend::ParameterStatus(_)) => Ok(()),
             other => Err(self.connection.ended_by(other)),
         }
     }
+}
 
-    /// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
-    /// changes. Acknowledging past them would lose them.
-    fn notice(
-        &mut self,
-        body: &postgres_protocol::message::backend::NoticeResponseBody,
-    ) -> Result<(), Error> {
-        const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
-        let notice = ServerError::read(body.fields())
-            .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;
-        if notice.severity == "WARNING" && notice.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE {
-            return Err(Error::Server(Box::new(notice)));
-        }
-        Ok(())
+/// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
+/// changes. Acknowledging past them would lose them.
+fn judge(notice: &NoticeResponseBody) -> Result<(), Error> {
+    const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+    let notice = ServerError::read(notice.fields())
+        .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;
+    if notice.severity == "WARNING" && notice.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE {
+        return Err(Error::Server(Box::new(notice)));
     }
+    Ok(())
 }
 
 /// The clock of tokio, which tests can stop.

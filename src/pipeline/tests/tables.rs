@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Name = Option<(&'static str, &'static str)>;
+
 /// What a pipeline writes of changes of `a.b`, `a.c` and `"a.b".c`, and what it left out.
 async fn passed(pipeline: impl FnOnce(Pipeline<Sink>) -> Pipeline<Sink>) -> (String, Summary) {
     let tables = [table("a", "b"), table("a", "c"), table("a.b", "c")];
@@ -31,7 +33,7 @@ async fn what_is_left_out_is_counted() {
         ((Some(("a", "nosuch")), None), "write BC", 0, 7),
         ((Some(("a.b", "c")), None), "write BxT(c)C", 2, 5),
     ] {
-        let (only, except): (Option<(&str, &str)>, Option<(&str, &str)>) = passes;
+        let (only, except): (Name, Name) = passes;
         let (written, summary) = passed(|mut pipeline| {
             if let Some((schema, name)) = only {
                 pipeline = pipeline.only(schema, name);

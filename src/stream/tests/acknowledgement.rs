@@ -47,7 +47,7 @@ async fn museum_07_what_is_read_ahead_is_in_flight() {
     let (mut stream, mut server) = streaming(options()).await;
     server.send(transaction(0x100)).await;
     server.say(&keepalive(0x900, true)).await;
-    let (_, status) = tokio::join!(idle(&mut stream, true, SECOND), server.status());
+    let ((), status) = tokio::join!(idle(&mut stream, true, SECOND), server.status());
     assert_eq!(status.flushed, Lsn::ZERO);
     assert_eq!(committed(&mut stream).await.0, 1);
     idle(&mut stream, false, 11 * SECOND).await;
@@ -97,8 +97,11 @@ async fn museum_09_the_flushed_position_never_moves_back() {
     let (_, again) = committed(&mut stream).await;
     stream.acknowledge(&again);
     server.say(&keepalive(0x60, true)).await;
-    let (_, status) = tokio::join!(idle(&mut stream, false, SECOND), server.status());
-    assert_eq!(status.flushed, Lsn::new(0x208));
+    let ((), status) = tokio::join!(idle(&mut stream, false, SECOND), server.status_within(SECOND));
+    assert_eq!(status.unwrap().flushed, Lsn::new(0x208));
+    server.say(&keepalive(0x900, true)).await;
+    let ((), status) = tokio::join!(idle(&mut stream, false, SECOND), server.status_within(SECOND));
+    assert_eq!(status.unwrap().flushed, Lsn::new(0x900), "nor does an old acknowledgement undo a new one");
 }
 
 /// Never acknowledged, so that WAL fills the disk: etl #429, Electric #3986, #4011, airbyte #47547.
@@ -107,7 +110,7 @@ async fn museum_11_an_idle_stream_follows_the_server() {
     let (mut stream, mut server) = streaming(options()).await;
     for lsn in [0x100, 0x200, 0x300] {
         server.keepalive(lsn).await;
-        let (_, status) = tokio::join!(idle(&mut stream, false, SECOND), server.status());
+        let ((), status) = tokio::join!(idle(&mut stream, false, SECOND), server.status());
         assert_eq!(status.flushed, Lsn::new(lsn));
     }
 }

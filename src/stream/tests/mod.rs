@@ -27,7 +27,7 @@ const TIME: Timestamp = Timestamp::from_micros(7);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Plays the server behind CopyBothResponse, and holds each status update to the law.
+/// Plays the server behind `CopyBothResponse`, and holds each status update to the law.
 struct Walsender {
     peer: Peer,
     flushed: Lsn,
@@ -78,7 +78,7 @@ impl Walsender {
 
     /// The next status update.
     async fn status(&mut self) -> StandbyStatusUpdate {
-        let (tag, payload) = self.peer.hear().await;
+        let (tag, payload) = patiently(self.peer.hear()).await;
         assert_eq!(tag, b'd', "a status update");
         let status = StandbyStatusUpdate::decode(&payload).unwrap();
         assert!(self.flushed <= status.flushed, "the flushed position moved back");

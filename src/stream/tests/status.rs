@@ -61,6 +61,18 @@ async fn a_wish_for_a_reply_is_met_in_the_midst_of_a_transaction() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wish_for_a_reply_is_met_while_data_flows() {
+    let (mut stream, mut server) = streaming(options()).await;
+    server.send([begin(0x100), announce(), insert("x")]).await;
+    server.say(&keepalive(0x100, true)).await;
+    server.send([insert("y"), insert("z")]).await;
+    for _ in 0..3 {
+        event(&mut stream).await;
+    }
+    assert!(server.status_within(Duration::from_millis(1)).await.is_some(), "before the data ends");
+}
+
 /// Keepalives starved by a slow consumer: Electric #4105, PeerDB #4324, Conduit #182.
 #[tokio::test(start_paused = true)]
 async fn museum_12_a_consumer_slow_at_each_event_starves_nobody() {

@@ -98,7 +98,7 @@ async fn tells_what_is_acknowledged_then_that_it_ends_and_reads_to_the_end() {
         // One connection, one stream: the server would answer a second one with nothing.
         connection.start_replication(options()).await.err()
     };
-    let (error, server) = patiently(async { tokio::join!(client, script) }).await;
+    let (error, server) = tokio::join!(client, script);
     assert!(matches!(error, Some(Error::Misuse(_))), "{error:?}");
     assert!(server.peer.heard_all().await, "the second stream was not asked for");
 }
@@ -108,14 +108,14 @@ async fn does_not_wait_for_a_server_that_never_ends() {
     let (stream, mut server) = streaming(options()).await;
     let start = Instant::now();
     let script = async {
-        loop {
+        for _ in 0..100 {
             tokio::time::sleep(SECOND / 10).await;
             server.send([stand_alone(0x100)]).await;
         }
     };
     tokio::select! {
         stopped = stream.stop() => assert!(matches!(stopped, Err(Error::Timeout { .. }))),
-        () = script => {}
+        () = script => panic!("it waits"),
     }
     assert_eq!(start.elapsed(), 5 * SECOND);
 }
