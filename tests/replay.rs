@@ -1,4 +1,9 @@
 //! The main job, on every server that is installed: a hostile database through `replay` and psql into another one.
+#![allow(
+    clippy::allow_attributes,
+    clippy::panic,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
 
 mod program;
 mod support;
