@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWrite, AsyncWriteExt}
 
 /// What a sink that writes a file writes to.
 ///
-/// Bytes are written as they come; [`sync`](Self::sync) makes them durable as far as the kind of output can.
+/// Bytes are written as they come; a sink's flush makes them durable as far as the kind of output can.
 pub struct Output(Kind);
 
 enum Kind {

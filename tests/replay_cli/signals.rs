@@ -28,6 +28,14 @@ fn ended(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
+struct StopsWriting<'a>(&'a AtomicBool);
+
+impl Drop for StopsWriting<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_signal_in_mid_stream_loses_nothing_and_repeats_nothing() {
     for name in ["INT", "TERM"] {
@@ -36,6 +44,8 @@ fn a_signal_in_mid_stream_loses_nothing_and_repeats_nothing() {
         let file = folder.path().join("changes.sql");
         let stop = AtomicBool::new(false);
         let written = thread::scope(|scope| {
+            // The writer ends also when an assertion fails.
+            let _ended = StopsWriting(&stop);
             let writer = scope.spawn(|| {
                 let mut id = 0;
                 while !stop.load(Ordering::Relaxed) {
