@@ -312,6 +312,10 @@ impl ServerError {
                 "another process uses the slot; a dead one keeps it until wal_sender_timeout has passed"
             }
             b"53300" => "raise max_wal_senders or max_connections, or close other connections",
+            b"42704" if self.message.contains("publication") => NO_PUBLICATION,
+            b"42704" if self.message.contains("replication slot") => {
+                "create the slot before its stream; pg_replication_slots lists those that exist"
+            }
             b"42501" => "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION",
             b"22P05" => {
                 "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
@@ -320,15 +324,15 @@ impl ServerError {
             b"28000" => {
                 "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
             }
-            b"55000" if self.severity == "WARNING" => {
-                "changes from before the publication existed can't be read through it: make the publication first, the slot second"
-            }
+            b"55000" if self.severity == "WARNING" => NO_PUBLICATION,
             b"28P01" => "the password is wrong, or the role has none",
             b"3D000" => "the database does not exist",
             _ => return None,
         })
     }
 }
+
+const NO_PUBLICATION: &str = "changes from before the publication existed can't be read through it: make the publication first, the slot second";
 
 #[cfg(test)]
 mod tests {

@@ -53,7 +53,7 @@ pub struct Summary {
     pub transactions: u64,
     /// Changes that were flushed.
     pub changes: u64,
-    /// Changes of tables that were left out on request.
+    /// Changes of tables that were left out on request; a TRUNCATE of several counts for each of them.
     pub left_out: u64,
     /// The end of the last transaction that was acknowledged; 0/0 if none was.
     pub acknowledged: Lsn,
@@ -143,7 +143,15 @@ impl<S: ChangeSink> Pipeline<S> {
         while end == End::Batch {
             let batch;
             (batch, end) = self.gather(&mut source, shutdown.as_mut(), &mut summary).await?;
-            self.deliver(batch, &mut source, &mut summary).await?;
+            match self.deliver(batch, &mut source, &mut summary).await {
+                Ok(()) => {}
+                Err(failed @ Error::Sink(_)) => {
+                    // Whether or not the server hears of what was durable before: the sink's error is what counts.
+                    let _ = source.finish().await;
+                    return Err(failed);
+                }
+                Err(error) => return Err(error),
+            }
         }
         source.finish().await?;
         Ok(summary)
@@ -191,6 +199,7 @@ impl<S: ChangeSink> Pipeline<S> {
         }
         let Tally { transactions, changes, last } = Tally::of(batch.events());
         trace::debug!(events = batch.len(), bytes = batch.byte_len(), transactions, "batch");
+        let last_commit = batch.last_commit().map(Commit::end_lsn);
         let work = async {
             self.sink.write(batch).await.map_err(sink)?;
             self.sink.flush().await.map_err(sink)
@@ -204,13 +213,12 @@ impl<S: ChangeSink> Pipeline<S> {
         summary.transactions += transactions;
         summary.changes += changes;
         match last {
-            Some(Complete::Transaction(commit)) => {
-                source.acknowledge(&commit);
-                summary.acknowledged = commit.end_lsn();
-            }
+            Some(Complete::Transaction(commit)) => source.acknowledge(&commit),
             Some(Complete::Message(message)) => source.acknowledge_message(&message),
             None => {}
         }
+        // What is acknowledged with a message behind a transaction is acknowledged with the transaction.
+        summary.acknowledged = last_commit.unwrap_or(summary.acknowledged);
         Ok(())
     }
 }
@@ -278,11 +286,11 @@ impl Tables {
             return Some(event);
         }
         let Event::Change(mut change) = event else { return Some(event) };
+        *left_out += change.relations().map(|relation| u64::from(!self.passes(relation))).sum::<u64>();
         if let Change::Truncate { relations, .. } = &mut change {
             relations.retain(|relation| self.passes(relation));
         }
         let passes = change.relations().any(|relation| self.passes(relation));
-        *left_out += u64::from(!passes);
         passes.then_some(Event::Change(change))
     }
 }

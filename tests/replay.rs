@@ -1,44 +1,19 @@
 //! The main job, on every server that is installed: a hostile database through `replay` and psql into another one.
-#![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
+#![allow(
+    clippy::allow_attributes,
+    clippy::panic,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
 
+mod program;
 mod support;
 mod workload;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::process::Command;
 
+use program::{last_line, replay, run};
 use support::{Cluster, Server};
-
-/// The replay example, built like this test.
-fn replay() -> Command {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "replay", "--manifest-path"]);
-        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo can be run").success(), "the replay example builds");
-        let this = std::env::current_exe().expect("a test has a path");
-        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples/replay")
-    });
-    let mut command = Command::new(program);
-    command.env_clear().env("HOME", "/nonexistent");
-    command
-}
-
-fn run(command: &mut Command) -> Output {
-    let output = command.output().expect("replay can be run");
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn last_line(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
-}
 
 /// A source with the workload's tables, publications and one slot per name; then its changes.
 fn source(server: &Server, slots: &[&str]) -> Cluster {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use walferry::stream::{Origin, Streaming};
@@ -13,9 +14,9 @@ use walferry::{Config, Lsn, SlotName};
 ///
 /// Without options, the bundled capture is replayed as SQL.
 #[derive(Debug, Parser)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
-#[expect(clippy::doc_markdown, reason = "--help shows these comments as they are")]
 #[command(name = "replay", version)]
+#[expect(clippy::doc_markdown, reason = "the comments are the help text")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Arguments {
     /// The server to read from: a libpq URI or key=value string; PG* variables and the password file complete it
     #[arg(long, value_name = "CONNINFO", requires_all = ["slot", "publication"], conflicts_with = "from_capture", value_parser = conninfo)]
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Target::Sql)]
     pub(crate) to: Target,
 
-    /// The file to write, instead of the standard output
+    /// The file to write, instead of the standard output; changes from a server are added to one that is there
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -186,6 +187,11 @@ impl FromStr for TableName {
 }
 
 impl Arguments {
+    /// The command line; does not return if it is wrong.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit())
+    }
+
     pub(crate) fn batch_delay(&self) -> Duration {
         Duration::from_millis(self.batch_ms)
     }
@@ -204,4 +210,24 @@ impl Arguments {
             LogFormat::Json => log.json().init(),
         }
     }
+}
+
+/// What clap would repeat may hold a password: the connection string, or a part of it that lost its quotes.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let of_source = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if argument.starts_with("--source")
+    );
+    let hidden = match error.kind() {
+        ErrorKind::ValueValidation if of_source => ContextKind::InvalidValue,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    if let Some(ContextValue::String(text)) = error.get(hidden) {
+        let is_option = text.starts_with("--") && !text.contains('=');
+        if !is_option {
+            error.insert(hidden, ContextValue::String("…".to_owned()));
+        }
+    }
+    error
 }

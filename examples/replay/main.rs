@@ -11,7 +11,6 @@ use std::future::poll_fn;
 use std::process::ExitCode;
 use std::task::Poll;
 
-use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
 use walferry::pipeline::Summary;
@@ -24,7 +23,7 @@ use self::arguments::{Arguments, Target};
 use self::source::Source;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     if let Err(error) = secrets::hide(&arguments) {
         return fail(&error);
     }
@@ -53,14 +52,13 @@ fn fail(error: &Error) -> ExitCode {
         parts.push(error.to_string());
         cause = error.source();
     }
-    let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let hint = error.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
     eprintln!("{}{hint}", parts.join(": ").replace('\n', " "));
     ExitCode::FAILURE
 }
 
 async fn replay(arguments: &Arguments) -> Result<Summary, Error> {
-    let output = output(arguments).await?;
-    let source = Source::open(arguments).await?;
+    let (output, source) = open(arguments).await?;
     match arguments.to {
         Target::Sql => {
             let catalog: Catalog = source.context().catalog.clone();
@@ -70,11 +68,20 @@ async fn replay(arguments: &Arguments) -> Result<Summary, Error> {
     }
 }
 
-async fn output(arguments: &Arguments) -> Result<Output, Error> {
-    let Some(path) = &arguments.output else { return Ok(Output::stdout()) };
-    Output::create(path)
-        .await
-        .map_err(|source| Error::Io { during: format!("creating {}", path.display()), source })
+/// A server does not send again what an earlier run wrote and acknowledged: the next run adds to it. A capture can be
+/// read again, and replaces what is there, once it has proved to be one.
+async fn open(arguments: &Arguments) -> Result<(Output, Source), Error> {
+    let Some(path) = &arguments.output else {
+        return Ok((Output::stdout(), Source::open(arguments).await?));
+    };
+    let failed = |source| Error::Io { during: format!("creating {}", path.display()), source };
+    if arguments.source.is_some() {
+        let output = Output::append(path).await.map_err(failed)?;
+        Ok((output, Source::open(arguments).await?))
+    } else {
+        let source = Source::open(arguments).await?;
+        Ok((Output::create(path).await.map_err(failed)?, source))
+    }
 }
 
 async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Result<Summary, Error> {
@@ -91,7 +98,10 @@ async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Re
     let shutdown = interrupted()?;
     match source {
         Source::Stream(stream) => pipeline.run(*stream, shutdown).await,
-        Source::Capture(events) => pipeline.run_capture(*events, shutdown).await,
+        Source::Capture(events) => {
+            let replayed = pipeline.run_capture(*events, shutdown).await;
+            replayed.map_err(|error| source::locate(arguments, error))
+        }
     }
 }
 

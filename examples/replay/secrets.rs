@@ -1,6 +1,7 @@
 //! Keeps passwords out of the process title.
 
 use std::env;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -23,18 +24,18 @@ pub(crate) fn hide(arguments: &Arguments) -> Result<(), Error> {
     let failed = |source| Error::Io { during: "starting again without the password".into(), source };
     let mut written = None;
     let mut follows = false;
-    let without_password: Vec<_> = env::args()
+    let without_password: Vec<OsString> = env::args_os()
         .skip(1)
         .map(|argument| {
             if std::mem::take(&mut follows) {
                 written = Some(argument);
-                return shown.clone();
+                return shown.clone().into();
             }
             follows = argument == "--source";
-            match argument.strip_prefix("--source=") {
+            match argument.to_str().and_then(|argument| argument.strip_prefix("--source=")) {
                 Some(conninfo) => {
-                    written = Some(conninfo.to_owned());
-                    format!("--source={shown}")
+                    written = Some(conninfo.into());
+                    format!("--source={shown}").into()
                 }
                 None => argument,
             }

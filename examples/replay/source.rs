@@ -1,7 +1,7 @@
 //! Where the changes come from.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use walferry::capture::{Context, Events, Reader, Writer};
@@ -20,13 +20,12 @@ pub(crate) enum Source {
 
 impl Source {
     pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Error> {
-        match (&arguments.source, &arguments.slot) {
-            (Some(Conninfo(config)), Some(slot)) => {
-                let config = secrets::source(config).complete_from_environment()?;
-                open_stream(arguments, &config, slot).await.map(|stream| Self::Stream(Box::new(stream)))
-            }
-            _ => open_capture(arguments).map(|events| Self::Capture(Box::new(events))),
+        if let (Some(Conninfo(config)), Some(slot)) = (&arguments.source, &arguments.slot) {
+            let config = secrets::source(config).complete_from_environment()?;
+            return open_stream(arguments, &config, slot).await.map(|stream| Self::Stream(Box::new(stream)));
         }
+        let events = open_capture(arguments).map_err(|error| locate(arguments, error))?;
+        Ok(Self::Capture(Box::new(events)))
     }
 
     pub(crate) fn context(&self) -> &Context {
@@ -58,6 +57,10 @@ async fn open_stream(
         return Err(Error::Misuse(
             "--two-phase: transactions can't be delivered when they are prepared yet; without it they come when they commit",
         ));
+    }
+    // Before a slot is made that nobody would read.
+    if let Some(path) = arguments.capture.as_ref().filter(|path| path.exists()) {
+        return Err(opening(path, ErrorKind::AlreadyExists.into()));
     }
     for warning in config.warnings() {
         eprintln!("warning: {warning}");
@@ -101,6 +104,16 @@ fn record(stream: &mut ReplicationStream, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn opening(path: &Path, source: std::io::Error) -> Error {
+/// Says which file, where the error is one of a capture.
+pub(crate) fn locate(arguments: &Arguments, error: Error) -> Error {
+    match (&arguments.from_capture, error) {
+        (Some(path), Error::Capture(source)) => {
+            Error::Io { during: format!("reading {}", path.display()), source: io::Error::other(source) }
+        }
+        (_, error) => error,
+    }
+}
+
+fn opening(path: &Path, source: io::Error) -> Error {
     Error::Io { during: format!("opening {}", path.display()), source }
 }

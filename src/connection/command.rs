@@ -198,4 +198,4 @@ impl Transaction {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

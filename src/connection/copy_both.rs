@@ -61,8 +61,8 @@ impl Connection {
 
     /// Sends what was fed, says that nothing more comes, and reads on until the server takes commands again.
     pub(crate) async fn end_streaming(&mut self) -> Result<(), Error> {
-        self.transport.send(FrontendMessage::CopyDone).await?;
         let ended = async {
+            self.transport.send(FrontendMessage::CopyDone).await?;
             loop {
                 match self.transport.message().await? {
                     // Data of the transaction that the server was in: it was not acknowledged, and comes again.

@@ -50,6 +50,8 @@ use crate::trace;
 pub use crate::error::{Attempt, ConnectError, ServerError};
 pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
+#[cfg(test)]
+pub(crate) use command::tests::{connected, connected_to};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
@@ -140,4 +142,4 @@ impl Connection {
 }
 
 #[cfg(test)]
-mod peer;
+pub(crate) mod peer;

@@ -7,7 +7,7 @@ use super::socket::Socket;
 use super::transport::Transport;
 
 /// A server by script.
-pub(super) struct Peer(pub(super) DuplexStream);
+pub(crate) struct Peer(pub(crate) DuplexStream);
 
 /// A transport, and who is at its other end.
 pub(super) fn pipe() -> (Transport, Peer) {
@@ -16,7 +16,7 @@ pub(super) fn pipe() -> (Transport, Peer) {
 }
 
 /// One message in bytes.
-pub(super) fn message(tag: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn message(tag: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = BytesMut::new();
     bytes.put_u8(tag);
     bytes.put_u32(u32::try_from(payload.len() + 4).unwrap());
@@ -30,7 +30,7 @@ pub(super) fn authentication(code: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A row of text.
-pub(super) fn row(columns: &[Option<&str>]) -> Vec<u8> {
+pub(crate) fn row(columns: &[Option<&str>]) -> Vec<u8> {
     let mut payload = BytesMut::new();
     payload.put_u16(u16::try_from(columns.len()).unwrap());
     for column in columns {
@@ -46,23 +46,23 @@ pub(super) fn row(columns: &[Option<&str>]) -> Vec<u8> {
 }
 
 /// An `ErrorResponse`.
-pub(super) fn error(sqlstate: &str, text: &str) -> Vec<u8> {
+pub(crate) fn error(sqlstate: &str, text: &str) -> Vec<u8> {
     message(b'E', format!("SFEHLER\0VFATAL\0C{sqlstate}\0M{text}\0\0").as_bytes())
 }
 
 impl Peer {
-    pub(super) async fn say(&mut self, bytes: &[u8]) {
+    pub(crate) async fn say(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
     }
 
     /// Tag and payload of the next message.
-    pub(super) async fn hear(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) async fn hear(&mut self) -> (u8, Vec<u8>) {
         let tag = self.0.read_u8().await.unwrap();
         (tag, self.payload().await)
     }
 
     /// The payload of a message without a tag: the first one.
-    pub(super) async fn payload(&mut self) -> Vec<u8> {
+    pub(crate) async fn payload(&mut self) -> Vec<u8> {
         let length = self.0.read_u32().await.unwrap();
         let mut payload = vec![0; usize::try_from(length).unwrap() - 4];
         self.0.read_exact(&mut payload).await.unwrap();
@@ -70,7 +70,7 @@ impl Peer {
     }
 
     /// Whether nothing more has come, once the other end is gone.
-    pub(super) async fn heard_all(mut self) -> bool {
+    pub(crate) async fn heard_all(mut self) -> bool {
         self.0.read_u8().await.is_err()
     }
 }

@@ -9,15 +9,15 @@ use crate::event::Event;
 /// ```
 /// use walferry::sink::{Batch, ChangeSink, Memory};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
 /// let memory = Memory::default();
 /// let mut sink = memory.clone();
 /// sink.write(Batch::default()).await?;
 /// assert!(memory.take().is_empty());
-/// # Ok(())
-/// # })
-/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<Event>>>);

@@ -1,9 +1,9 @@
 use std::fmt;
-use std::io;
+use std::io::{self, SeekFrom};
 use std::path::Path;
 
 use tokio::fs::File;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWrite, AsyncWriteExt};
 
 /// What a sink that writes a file writes to.
 ///
@@ -23,6 +23,22 @@ impl Output {
     /// What the system says.
     pub async fn create(path: impl AsRef<Path> + Send) -> io::Result<Self> {
         File::create(path.as_ref()).await.map(|file| Self(Kind::File(file)))
+    }
+
+    /// Adds to a file, or creates it. Durable means on disk.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; also [`InvalidData`](io::ErrorKind::InvalidData) for a file that ends inside a line, as
+    /// one does whose writer was killed: what is added would not be read as what it is.
+    pub async fn append(path: impl AsRef<Path> + Send) -> io::Result<Self> {
+        let path = path.as_ref();
+        if ends_inside_a_line(path).await? {
+            let problem = "the file ends inside a line, as after a crash; move it away and write to another";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let file = File::options().append(true).create(true).open(path).await?;
+        Ok(Self(Kind::File(file)))
     }
 
     /// The process's standard output. Durable means taken over by the system: whoever reads at the other end of a
@@ -52,6 +68,16 @@ impl Output {
             Kind::Writer(writer) => writer.flush().await,
         }
     }
+}
+
+async fn ends_inside_a_line(path: &Path) -> io::Result<bool> {
+    let is_empty = tokio::fs::metadata(path).await.map_or(true, |file| !file.is_file() || file.len() == 0);
+    if is_empty {
+        return Ok(false);
+    }
+    let mut file = File::open(path).await?;
+    file.seek(SeekFrom::End(-1)).await?;
+    Ok(file.read_u8().await? != b'\n')
 }
 
 impl fmt::Debug for Output {

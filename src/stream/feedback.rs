@@ -14,8 +14,10 @@ pub(super) struct Feedback {
     always_ask: bool,
     last_sent: Instant,
     last_received: Instant,
-    /// Whether a sign of life was asked for since the server was last heard of.
-    asked: bool,
+    /// When a sign of life was asked for, since the server was last heard of.
+    asked: Option<Instant>,
+    /// Whether anybody reads. If not, that nothing is heard says nothing of the server.
+    listening: bool,
     /// A status update is due at once.
     due: bool,
     /// The furthest position that the server spoke of.
@@ -37,7 +39,8 @@ impl Feedback {
             always_ask: false,
             last_sent: now,
             last_received: now,
-            asked: false,
+            asked: None,
+            listening: true,
             due: false,
             received: Lsn::ZERO,
             delivered: Lsn::ZERO,
@@ -57,8 +60,16 @@ impl Feedback {
     /// Bytes came. Also when nothing else is done with them yet: the server lives, and it may want an answer.
     pub(super) fn heard(&mut self, reply_requested: bool, now: Instant) {
         self.last_received = now;
-        self.asked = false;
+        self.asked = None;
         self.due |= reply_requested;
+    }
+
+    /// Reading goes on, or stops for a while.
+    pub(super) fn listen(&mut self, listening: bool, now: Instant) {
+        if listening && !self.listening {
+            self.heard(false, now);
+        }
+        self.listening = listening;
     }
 
     /// A keepalive is next in the order of the stream. When nothing is in flight, what it says of the server's
@@ -101,29 +112,42 @@ impl Feedback {
     /// When to call [`status`](Self::status) or give up, even if nothing happens.
     pub(super) fn deadline(&self) -> Instant {
         let status = self.last_sent + self.status_interval;
-        self.receive_timeout.map_or(status, |timeout| {
-            let patience = if self.asked { timeout } else { timeout / 2 };
-            status.min(self.last_received + patience)
-        })
+        match self.patience() {
+            Some(patience) => status.min(self.asked.unwrap_or(self.last_received) + patience),
+            None => status,
+        }
+    }
+
+    /// Half of the receive timeout: after that long the server is asked for a sign of life, and has as long again to
+    /// give one. Counted from the question, because who was busy elsewhere asks late.
+    fn patience(&self) -> Option<Duration> {
+        self.receive_timeout.filter(|_| self.listening).map(|timeout| timeout / 2)
     }
 
     /// How long the server was silent, if that is too long.
     pub(super) fn timed_out(&self, now: Instant) -> Option<Duration> {
-        let timeout = self.receive_timeout?;
-        (now.duration_since(self.last_received) >= timeout && self.asked).then_some(timeout)
+        let too_long = now.duration_since(self.asked?) >= self.patience()?;
+        self.receive_timeout.filter(|_| too_long)
+    }
+
+    /// Whether the status update is late.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        now.duration_since(self.last_sent) >= self.status_interval
     }
 
     /// The status update that is due, if one is.
     pub(super) fn status(&mut self, now: Instant) -> Option<StandbyStatusUpdate> {
         let silent = now.duration_since(self.last_received);
-        let ask = !self.asked && self.receive_timeout.is_some_and(|timeout| silent >= timeout / 2);
-        let due = self.due || ask || now.duration_since(self.last_sent) >= self.status_interval;
+        let ask = self.asked.is_none() && self.patience().is_some_and(|patience| silent >= patience);
+        let due = self.due || ask || self.is_overdue(now);
         due.then(|| self.take_status(ask, now))
     }
 
     /// A status update, due or not.
     pub(super) fn take_status(&mut self, ask: bool, now: Instant) -> StandbyStatusUpdate {
-        self.asked |= ask;
+        if ask {
+            self.asked = Some(now);
+        }
         self.due = false;
         self.last_sent = now;
         StandbyStatusUpdate {
@@ -221,5 +245,33 @@ mod tests {
         assert_eq!(feedback.timed_out(half + Duration::from_secs(30)), Some(Duration::from_secs(60)));
         feedback.heard(false, half + Duration::from_secs(30));
         assert_eq!(feedback.timed_out(half + Duration::from_secs(31)), None);
+    }
+
+    #[test]
+    fn gives_a_server_its_time_to_answer_even_if_it_was_asked_late() {
+        let (mut feedback, start) = feedback();
+        let late = start + Duration::from_secs(3600);
+        assert!(feedback.status(late).is_some_and(|status| status.reply_requested));
+        assert_eq!(feedback.timed_out(late), None);
+        assert_eq!(feedback.timed_out(late + Duration::from_secs(29)), None);
+        assert!(feedback.timed_out(late + Duration::from_secs(30)).is_some());
+    }
+
+    #[test]
+    fn silence_counts_only_while_somebody_listens() {
+        let (mut feedback, start) = feedback();
+        assert!(
+            feedback.status(start + Duration::from_secs(30)).is_some_and(|status| status.reply_requested)
+        );
+        feedback.listen(false, start + Duration::from_secs(31));
+        let later = start + Duration::from_secs(3600);
+        assert_eq!(feedback.timed_out(later), None);
+        assert!(feedback.status(later).is_some_and(|status| !status.reply_requested));
+        assert_eq!(feedback.deadline(), later + Duration::from_secs(10));
+        feedback.listen(true, later);
+        assert_eq!(feedback.timed_out(later), None);
+        assert!(
+            feedback.status(later + Duration::from_secs(30)).is_some_and(|status| status.reply_requested)
+        );
     }
 }

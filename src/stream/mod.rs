@@ -62,7 +62,7 @@ pub struct ReplicationStream {
     decoder: Decoder,
     assembler: Assembler,
     feedback: Feedback,
-    /// The clock as it was read last: once for each wait, and now and then while data flows.
+    /// The clock as it was read last: once for each event and each wait, and now and then while data flows.
     now: Instant,
     since_upkeep: u32,
     timer: Pin<Box<Sleep>>,
@@ -73,6 +73,8 @@ pub struct ReplicationStream {
     context: capture::Context,
     stop_at: Option<Lsn>,
     state: State,
+    /// The server takes nothing more since then. Why, it may have said before: that is to be read first.
+    unsent: Option<(Error, Instant)>,
     unknown_frames: u64,
 }
 
@@ -88,6 +90,9 @@ enum State {
 /// While nobody asks for events, this much is read ahead to see the server's keepalives between them; then the
 /// server has to wait, and is sent status updates on time alone.
 const READ_AHEAD: usize = 1 << 20;
+
+/// A server that takes nothing more has hung up. What it said before is here at once, or never.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl ReplicationStream {
     /// Says that this transaction and all before it are durable: the server need not send them again, and may remove
@@ -124,8 +129,13 @@ impl ReplicationStream {
     /// Keeps the connection alive while nobody asks for events, until it fails; to be awaited beside slow work.
     ///
     /// Events that arrive meanwhile are held for later, up to a megabyte. Dropping the future loses nothing.
+    ///
+    /// When that megabyte is full, the server has to wait. Then its silence means nothing, and a dead link is noticed
+    /// by the system only, when a status update stays unanswered (see `tcp_user_timeout`).
     pub async fn keep_alive(&mut self) -> Error {
-        std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await
+        let error = std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await;
+        self.state = State::Failed;
+        error
     }
 
     /// Ends the stream: sends what was acknowledged, and waits until the server is done.
@@ -137,7 +147,7 @@ impl ReplicationStream {
     /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
     /// sends to its end. What was acknowledged is sent in any case.
     pub async fn stop(mut self) -> Result<Connection, Error> {
-        let status = self.feedback.take_status(false, Instant::now());
+        let status = self.feedback.take_status(false, now());
         self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
         self.connection.end_streaming().await?;
         Ok(self.connection)
@@ -152,6 +162,7 @@ impl ReplicationStream {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        self.catch_up(cx);
         loop {
             if let Some(event) = self.assembler.poll() {
                 self.note_delivery(&event);
@@ -160,12 +171,12 @@ impl ReplicationStream {
             if self.state == State::Stopped {
                 return Poll::Ready(None);
             }
-            let (received, payload) = match self.held.pop_front() {
-                Some(held) => {
-                    self.held_bytes -= held.1.len();
-                    held
-                }
-                None => ready!(self.poll_receive(cx))?,
+            let (received, payload) = if let Some(held) = self.held.pop_front() {
+                self.held_bytes -= held.1.len();
+                held
+            } else {
+                self.feedback.listen(true, self.now);
+                ready!(self.poll_receive(cx))?
             };
             self.take_in(received, payload)?;
         }
@@ -180,7 +191,9 @@ impl ReplicationStream {
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        self.now = now();
         while self.held_bytes < READ_AHEAD {
+            self.feedback.listen(true, self.now);
             match self.poll_receive(cx) {
                 Poll::Ready(Ok(held)) => {
                     self.held_bytes += held.1.len();
@@ -190,10 +203,8 @@ impl ReplicationStream {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        match ready!(self.poll_upkeep(cx)) {
-            Err(error) => Poll::Ready(error),
-            Ok(()) => Poll::Pending,
-        }
+        self.feedback.listen(false, self.now);
+        Poll::Ready(ready!(self.poll_upkeep(cx)))
     }
 
     /// The next payload. Status updates go out on time, whether payloads come or not.
@@ -201,15 +212,14 @@ impl ReplicationStream {
         loop {
             match self.connection.poll_message(cx) {
                 Poll::Ready(Ok(BackendMessage::CopyData(payload))) => {
-                    self.heard(&payload, cx)?;
+                    self.heard(&payload, cx);
                     let received =
                         if self.recording.is_some() { Timestamp::now() } else { Timestamp::from_micros(0) };
                     return Poll::Ready(Ok((received, payload)));
                 }
                 Poll::Ready(other) => self.out_of_band(other?)?,
                 Poll::Pending => {
-                    ready!(self.poll_upkeep(cx))?;
-                    return Poll::Pending;
+                    return self.poll_upkeep(cx).map(Err);
                 }
             }
         }
@@ -217,42 +227,67 @@ impl ReplicationStream {
 
     /// The server lives. While data flows without a pause, the clock is read and status updates are sent all the
     /// same, every so many frames.
-    fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) -> Result<(), Error> {
+    fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) {
         const FRAMES: u32 = 256;
         let reply_requested = asks_for_reply(payload);
         if self.since_upkeep == 0 {
-            self.now = Instant::now();
+            self.now = now();
         }
         self.feedback.heard(reply_requested, self.now);
         self.since_upkeep += 1;
         if reply_requested || self.since_upkeep >= FRAMES {
-            // Pending means that there is nothing left to do.
-            if let Poll::Ready(done) = self.poll_upkeep(cx) {
-                done?;
-            }
+            self.tend(cx);
         }
-        Ok(())
     }
 
-    /// Sends the status update that is due. Pending, with the timer set, when there is nothing to do before the next.
-    fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.since_upkeep = 0;
+    /// Tends to the connection until it fails: pending, with the timer set, while there is nothing to do.
+    fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
-            self.now = Instant::now();
+            self.now = now();
             if let Some(after) = self.feedback.timed_out(self.now) {
                 let during = "waiting for a sign of life of the server".to_owned();
-                return Poll::Ready(Err(Error::Timeout { during, after }));
+                return Poll::Ready(Error::Timeout { during, after });
             }
-            if let Some(status) = self.feedback.status(self.now) {
-                trace::trace!(flushed = %status.flushed, written = %status.written, "status update");
-                self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
+            self.tend(cx);
+            let heard_out = |unsent: &mut (Error, Instant)| self.now >= unsent.1 + LAST_WORDS;
+            if let Some((error, _)) = self.unsent.take_if(heard_out) {
+                return Poll::Ready(error);
             }
-            // A socket that takes nothing holds up the status, not the reading.
-            if let Poll::Ready(flushed) = self.connection.poll_flush(cx) {
-                flushed?;
-            }
-            self.timer.as_mut().reset(self.feedback.deadline().into());
+            let deadline = match &self.unsent {
+                Some((_, since)) => *since + LAST_WORDS,
+                None => self.feedback.deadline(),
+            };
+            self.timer.as_mut().reset(deadline.into());
             ready!(self.timer.as_mut().poll(cx));
+        }
+    }
+
+    /// Sends the status update that is due, if one is.
+    fn tend(&mut self, cx: &mut Context<'_>) {
+        self.since_upkeep = 0;
+        if self.unsent.is_some() {
+            return;
+        }
+        let fed = match self.feedback.status(self.now) {
+            Some(status) => {
+                trace::trace!(flushed = %status.flushed, written = %status.written, "status update");
+                self.connection.feed(FrontendMessage::CopyData(&status.encode()))
+            }
+            None => Ok(()),
+        };
+        // A socket that takes nothing holds up the status, not the reading.
+        let sent = match self.connection.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed,
+            Poll::Pending => Ok(()),
+        };
+        self.unsent = fed.and(sent).err().map(|error| (error, self.now));
+    }
+
+    /// Before each event: whoever takes long over one, while there are more at hand, must not starve the server.
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        self.now = now();
+        if self.feedback.is_overdue(self.now) {
+            self.tend(cx);
         }
     }
 
@@ -288,23 +323,28 @@ impl ReplicationStream {
     /// What is neither data nor a keepalive.
     fn out_of_band(&mut self, message: BackendMessage) -> Result<(), Error> {
         match message {
-            BackendMessage::Other(Backend::NoticeResponse(body)) => Self::notice(&body),
+            BackendMessage::Other(Backend::NoticeResponse(body)) => judge(&body),
             BackendMessage::Other(Backend::ParameterStatus(_)) => Ok(()),
             other => Err(self.connection.ended_by(other)),
         }
     }
+}
 
-    /// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
-    /// changes. Acknowledging past them would lose them.
-    fn notice(body: &NoticeResponseBody) -> Result<(), Error> {
-        const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
-        let notice = ServerError::read(body.fields())
-            .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;
-        if notice.severity == "WARNING" && notice.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE {
-            return Err(Error::Server(Box::new(notice)));
-        }
-        Ok(())
+/// From 18 on the server warns of a publication that it doesn't find, and goes on without that publication's
+/// changes. Acknowledging past them would lose them.
+fn judge(notice: &NoticeResponseBody) -> Result<(), Error> {
+    const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+    let notice = ServerError::read(notice.fields())
+        .map_err(|source| Error::Io { during: "reading a notice".to_owned(), source })?;
+    if notice.severity == "WARNING" && notice.sqlstate == OBJECT_NOT_IN_PREREQUISITE_STATE {
+        return Err(Error::Server(Box::new(notice)));
     }
+    Ok(())
+}
+
+/// The clock of tokio, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Looks for the last byte of a keepalive, without checking the rest.
@@ -337,3 +377,6 @@ impl fmt::Debug for ReplicationStream {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

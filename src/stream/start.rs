@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::feedback::Feedback;
 use super::recording::Recording;
@@ -33,7 +33,7 @@ impl Connection {
         self.begin_streaming(&options.command()).await?;
         trace::info!(slot = %options.slot, start = %options.start_lsn, "streaming");
 
-        let now = Instant::now();
+        let now = super::now();
         let feedback = Feedback::new(status_interval, options.receive_timeout, now);
         let timer = Box::pin(tokio::time::sleep_until(feedback.deadline().into()));
         Ok(ReplicationStream {
@@ -50,6 +50,7 @@ impl Connection {
             context,
             stop_at: None,
             state: State::Running,
+            unsent: None,
             unknown_frames: 0,
         })
     }

@@ -3,13 +3,17 @@ use crate::connection::peer::{Peer, error, message, pipe, row};
 use crate::connection::startup::Session;
 use crate::connection::version::ServerVersion;
 
-pub(in crate::connection) fn connected() -> (Connection, Peer) {
+pub(crate) fn connected() -> (Connection, Peer) {
+    connected_to("18.4")
+}
+
+pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
     let (mut transport, peer) = pipe();
     transport.authenticated();
     let connection = Connection {
         transport,
         session: Session::default(),
-        version: ServerVersion::read("18.4").unwrap(),
+        version: ServerVersion::read(version).unwrap(),
         transaction: Transaction::None,
         canceller: None,
         streamed: false,

@@ -1,0 +1,42 @@
+//! The `replay` program, as other people's scripts run it.
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    reason = "test helpers fail the test by a panic; each test binary uses a part of them"
+)]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The replay example, built like this test, in an environment without any variable.
+pub(crate) fn replay() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", "replay", "--manifest-path"]);
+        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo can be run").success(), "the replay example builds");
+        let this = std::env::current_exe().expect("a test has a path");
+        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples/replay")
+    });
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", "/nonexistent");
+    command
+}
+
+/// Runs it; it must succeed.
+pub(crate) fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("replay can be run");
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+pub(crate) fn last_line(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,95 @@
+//! Slots and outputs from run to run, and what a server refuses.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+#[test]
+fn makes_the_slot_if_there_is_none() {
+    let cluster = source();
+    let mut command = replay();
+    command.args(["--source", &cluster.conninfo("postgres"), "--slot", "new", "--publication", "p"]);
+    let told = failure(command.arg("--stop-at-current"));
+    assert!(
+        told.contains("42704") && told.contains("\"new\"") && told.contains("hint: create the slot"),
+        "{told}"
+    );
+    command.arg("--create-slot");
+    assert!(stderr(&run(&mut command)).contains("created slot new at "));
+    insert(&cluster, 1);
+    assert_eq!(inserted(&stdout(&run(&mut command))), [1]);
+    assert_eq!(slots(&cluster), "new\ns");
+}
+
+#[test]
+fn a_temporary_slot_dies_with_the_program() {
+    let cluster = source();
+    let mut command = replay();
+    command.args(["--source", &cluster.conninfo("postgres"), "--slot", "brief", "--publication", "p"]);
+    let output = run(command.args(["--create-slot", "--temporary", "--stop-at-current"]));
+    assert!(last_line(&output).starts_with("replayed 0 transactions, 0 changes"), "{}", last_line(&output));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while slots(&cluster) != "s" {
+        assert!(Instant::now() < deadline, "{}", slots(&cluster));
+    }
+}
+
+/// What an earlier run wrote was acknowledged, and does not come again: the next one must not wipe it out.
+#[test]
+fn an_output_file_is_added_to_by_the_next_run() {
+    let cluster = source();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("changes.sql");
+    for id in 1..=2 {
+        insert(&cluster, id);
+        run(up_to_now(&cluster).arg("--output").arg(&file));
+    }
+    let script = fs::read_to_string(&file).unwrap();
+    assert_eq!(inserted(&script), [1, 2]);
+    cluster.create_database("target");
+    cluster.psql("target", "CREATE TABLE t (id int PRIMARY KEY, body text)");
+    cluster.psql_file("target", script.as_bytes()).unwrap();
+    assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',') FROM t"), "1,2");
+
+    fs::write(&file, "cut o").unwrap();
+    insert(&cluster, 3);
+    let told = failure(up_to_now(&cluster).arg("--output").arg(&file));
+    assert!(told.contains(file.to_str().unwrap()) && told.contains("inside a line"), "{told}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "cut o");
+    assert_eq!(inserted(&stdout(&run(&mut up_to_now(&cluster)))), [3], "and nothing is lost");
+}
+
+#[test]
+fn a_sink_that_fails_acknowledges_nothing() {
+    let cluster = source();
+    insert(&cluster, 1);
+    let told = failure(up_to_now(&cluster).args(["--output", "/dev/full"]));
+    assert!(told.contains("No space left on device"), "{told}");
+    assert_eq!(inserted(&stdout(&run(&mut up_to_now(&cluster)))), [1]);
+}
+
+#[test]
+fn what_a_server_refuses_is_told_in_one_line() {
+    let cluster = source();
+    let conninfo = cluster.conninfo("postgres");
+    let elsewhere = conninfo.replace("dbname='postgres'", "dbname=nosuch");
+    let nowhere = "host=/nonexistent dbname=d user=u password=s3cret".to_owned();
+    for (conninfo, publication, expected) in [
+        (&elsewhere, "p", "3D000"),
+        (&nowhere, "p", "/nonexistent/.s.PGSQL.5432"),
+        (&conninfo, "nosuch", "nosuch"),
+    ] {
+        insert(&cluster, expected.len().try_into().unwrap());
+        let mut command = replay();
+        command.args(["--source", conninfo, "--slot", "s", "--publication", publication]);
+        let told = failure(command.arg("--stop-at-current"));
+        assert!(told.contains(expected), "{told}");
+    }
+    let role = "CREATE ROLE weak LOGIN";
+    cluster.psql("postgres", role);
+    let weak = conninfo.replace("user=postgres", "user=weak");
+    let mut command = replay();
+    let told = failure(command.args(["--source", &weak, "--slot", "s", "--publication", "p"]));
+    assert!(told.contains("REPLICATION"), "{told}");
+}

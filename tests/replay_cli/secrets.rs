@@ -1,0 +1,151 @@
+//! A password is nowhere to be read.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// A server that wants a password on TCP.
+fn guarded() -> Cluster {
+    let cluster =
+        support::newest().options().tcp().hba("host all,replication all 127.0.0.1/32 scram-sha-256").start();
+    prepare(&cluster);
+    cluster.psql("postgres", "CREATE ROLE ferry LOGIN REPLICATION PASSWORD 's3cret'");
+    cluster
+}
+
+fn uri(cluster: &Cluster, password: &str) -> String {
+    format!("postgresql://ferry:{password}@127.0.0.1:{}/postgres", cluster.tcp_port())
+}
+
+fn key_value(cluster: &Cluster) -> String {
+    format!(
+        "host=127.0.0.1 port={} user=ferry password=s3cret dbname=postgres application_name='x y'",
+        cluster.tcp_port()
+    )
+}
+
+#[test]
+fn a_password_is_in_no_log() {
+    let cluster = guarded();
+    for conninfo in [uri(&cluster, "s3cret"), key_value(&cluster)] {
+        for format in ["text", "json"] {
+            let mut command = replay();
+            command.env("RUST_LOG", "trace").args([
+                "--source",
+                &conninfo,
+                "--slot",
+                "s",
+                "--publication",
+                "p",
+            ]);
+            let output = run(command.args(["--stop-at-current", "-vvv", "--log-format", format]));
+            assert!(!stderr(&output).contains("s3cret") && !stdout(&output).contains("s3cret"));
+        }
+    }
+}
+
+#[test]
+fn a_wrong_password_is_told_without_it() {
+    let cluster = guarded();
+    let mut command = replay();
+    command.env("RUST_LOG", "error");
+    let uri = uri(&cluster, "s3cretive");
+    let told = failure(command.args(["--source", &uri, "--slot", "s", "--publication", "p"]));
+    assert!(told.contains("28P01") && told.contains("hint: the password is wrong"), "{told}");
+}
+
+#[test]
+fn wrong_usage_repeats_no_password() {
+    for arguments in [
+        &["--source", "host=h password=s3cret nosuch=1", "--slot", "s", "--publication", "p"][..],
+        &["--source=postgresql://u:s3cret@h/d?nosuch=1", "--slot", "s", "--publication", "p"],
+        &["--source", "host=h", "password=s3cret", "--slot", "s", "--publication", "p"],
+        &["--source", "postgresql://u:s3cret@h/d"],
+        &[
+            "--source",
+            "postgresql://u:s3cret@h/d",
+            "--slot",
+            "s",
+            "--publication",
+            "p",
+            "--from-capture",
+            "f",
+        ],
+        &["postgresql://u:s3cret@h/d"],
+        &["--password=s3cret"],
+    ] {
+        let output = replay().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(!stderr(&output).contains("s3cret"), "{}", stderr(&output));
+    }
+}
+
+fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ends the program when a test fails half way.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_password_is_not_in_the_process_title() {
+    let cluster = guarded();
+    let active = || cluster.psql("postgres", "SELECT active FROM pg_replication_slots") == "t";
+    for source in [
+        vec!["--source".to_owned(), uri(&cluster, "s3cret")],
+        vec![format!("--source={}", key_value(&cluster))],
+    ] {
+        let mut command = replay();
+        command.args(source).args(["--slot", "s", "--publication", "p"]).stdout(Stdio::null());
+        let running = Running(command.stderr(Stdio::null()).spawn().unwrap());
+        wait_for("a stream", active);
+        let title = fs::read(format!("/proc/{}/cmdline", running.0.id())).unwrap();
+        let title = String::from_utf8_lossy(&title);
+        assert!(
+            title.contains("--slot") && title.contains("127.0.0.1") && !title.contains("s3cret"),
+            "{title}"
+        );
+        let name = cluster.psql("postgres", "SELECT application_name FROM pg_stat_replication");
+        assert!(["walferry", "x y"].contains(&name.as_str()), "what else the string says is kept: {name}");
+        drop(running);
+        wait_for("its end", || !active());
+    }
+}
+
+#[test]
+fn variables_and_the_password_file_complete_the_string() {
+    let cluster = guarded();
+    let port = cluster.tcp_port().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let mut command = replay();
+    command.args(["--source", "", "--slot", "s", "--publication", "p", "--stop-at-current"]);
+    command
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", &port)
+        .env("PGUSER", "ferry")
+        .env("PGDATABASE", "postgres");
+    command.env("HOME", home.path());
+    let told = failure(&mut command);
+    assert!(told.contains("password"), "{told}");
+
+    let file = home.path().join(".pgpass");
+    fs::write(&file, format!("127.0.0.1:{port}:postgres:ferry:s3cret\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    run(&mut command);
+    fs::remove_file(&file).unwrap();
+    run(command.env("PGPASSWORD", "s3cret"));
+}
