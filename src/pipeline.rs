@@ -287,8 +287,11 @@ impl Tables {
         }
         let Event::Change(mut change) = event else { return Some(event) };
         *left_out += change.relations().map(|relation| u64::from(!self.passes(relation))).sum::<u64>();
-        if let Change::Truncate { relations, .. } = &mut change {
+        if let Change::Truncate { relations, cascade, .. } = &mut change {
+            let before = relations.len();
             relations.retain(|relation| self.passes(relation));
+            // What CASCADE reached is in the list: where part of it is left out, it must not be reached again.
+            *cascade &= relations.len() == before;
         }
         let passes = change.relations().any(|relation| self.passes(relation));
         passes.then_some(Event::Change(change))

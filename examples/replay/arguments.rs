@@ -98,7 +98,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub(crate) memory_limit: usize,
 
-    /// Only this table; may be repeated; exact names
+    /// Only this table; may be repeated; exact names, a schema with a dot in double quotes
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub(crate) only: Vec<TableName>,
 
@@ -170,7 +170,7 @@ fn conninfo(text: &str) -> Result<Conninfo, String> {
     text.parse().map(Conninfo).map_err(|error: walferry::connection::ConfigError| error.to_string())
 }
 
-/// A table's name: what stands before and behind the first dot.
+/// A table's name: what stands before and behind the first dot, or behind a schema in double quotes.
 #[derive(Debug, Clone)]
 pub(crate) struct TableName {
     pub(crate) schema: String,
@@ -181,8 +181,17 @@ impl FromStr for TableName {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (schema, name) = text.split_once('.').ok_or("expected SCHEMA.TABLE")?;
-        Ok(Self { schema: schema.to_owned(), name: name.to_owned() })
+        const EXPECTED: &str =
+            "expected SCHEMA.TABLE, or \"SCHEMA\".TABLE for a schema with a dot in its name";
+        let Some(quoted) = text.strip_prefix('"') else {
+            let (schema, name) = text.split_once('.').ok_or(EXPECTED)?;
+            return Ok(Self { schema: schema.to_owned(), name: name.to_owned() });
+        };
+        // A quote that is doubled belongs to the name, as in SQL; the first one that isn't ends it.
+        let end = quoted.replace("\"\"", "\0\0").find('"').ok_or(EXPECTED)?;
+        let (schema, rest) = quoted.split_at(end);
+        let name = rest.strip_prefix("\".").ok_or(EXPECTED)?;
+        Ok(Self { schema: schema.replace("\"\"", "\""), name: name.to_owned() })
     }
 }
 

@@ -75,6 +75,8 @@ fn wrong_usage_ends_with_2() {
         &["--stop-at", "nosuch"],
         &["--capture", "f"],
         &["--only", "nodot"],
+        &["--only", r#""a.b"#],
+        &["--only", r#""a.b"c"#],
         &["--batch-rows", "many"],
         &["--log-format", "xml"],
     ] {
@@ -151,4 +153,14 @@ fn what_is_left_out_is_told() {
         assert!(last_line(output).starts_with("replayed 6 transactions, 3 changes"), "{}", last_line(output));
     }
     assert_eq!(stdout(&only), stdout(&except));
+}
+
+#[test]
+fn a_schema_with_a_dot_and_a_quote_in_its_name_can_be_named() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/captures/pg18/plain.walferry");
+    let output = run(replay().args(["--from-capture", capture, "--only", r#""a.b""c".Ünï 表 %_'\"#]));
+    let script = stdout(&output);
+    let changes = script.lines().filter(|line| line.starts_with("INSERT") || line.starts_with("UPDATE"));
+    assert!(changes.clone().count() > 20);
+    assert!(changes.clone().all(|line| line.contains(r#""a.b""c"."Ünï 表 %_'\""#)), "{script}");
 }

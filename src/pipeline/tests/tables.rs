@@ -50,3 +50,21 @@ async fn what_is_left_out_is_counted() {
         assert_eq!((summary.transactions, summary.acknowledged), (1, Lsn::new(0x108)));
     }
 }
+
+#[test]
+fn a_truncate_that_lost_a_table_does_not_cascade_to_it() {
+    for (except, expected) in [("nosuch", true), ("c", false)] {
+        let tables = Tables { except: [("a".to_owned(), except.to_owned())].into(), ..Tables::default() };
+        let truncate = Change::Truncate {
+            relations: vec![table("a", "b"), table("a", "c")],
+            cascade: true,
+            restart_identity: false,
+        };
+        let Some(Event::Change(Change::Truncate { cascade, .. })) =
+            tables.pass(Event::Change(truncate), &mut 0)
+        else {
+            panic!("a truncate")
+        };
+        assert_eq!(cascade, expected, "{except}");
+    }
+}
