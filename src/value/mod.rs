@@ -4,10 +4,25 @@
 //! session settings that a stream pins), and encodes back to exactly the bytes that its send function gives.
 
 mod error;
+mod scan;
+mod scalar;
+mod bytea;
+mod float;
+mod numeric;
+mod datetime;
+mod network;
+mod bits;
 
 use bytes::BytesMut;
 
+pub use self::bits::Bits;
+pub use self::bytea::Bytea;
+pub use self::datetime::{Date, Interval, LocalDateTime, Time, TimeTz};
 pub use self::error::{ValueError, ValueErrorKind};
+pub use self::float::{Float4, Float8};
+pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};
+pub use self::numeric::Numeric;
+pub use self::scalar::{Bool, InternalChar, Money, Tid, Uuid, Xid8};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
 ///
@@ -30,3 +45,6 @@ pub trait Wire<'a>: Sized + std::fmt::Display {
     /// Writes the binary form.
     fn write_binary(&self, out: &mut BytesMut);
 }
+
+#[cfg(test)]
+mod tests;
