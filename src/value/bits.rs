@@ -63,7 +63,7 @@ impl<'a> Wire<'a> for Bits<'a> {
         let len = len.map_err(|_| ValueError::malformed(NAME, 0, "a string below 2 GiB"))?;
         let mut cursor = Text::new(NAME, text);
         let mut bytes = Vec::with_capacity(text.len().div_ceil(8));
-        while cursor.finish().is_err() {
+        while !cursor.is_done() {
             bytes.push(byte(&mut cursor)?);
         }
         Ok(Self { len, bytes: Cow::Owned(bytes) })
@@ -99,7 +99,7 @@ fn byte(cursor: &mut Text<'_>) -> Result<u8, ValueError> {
         if cursor.take("1") {
             byte |= 0x80 >> place;
         } else if !cursor.take("0") {
-            return if cursor.finish().is_ok() { Ok(byte) } else { Err(cursor.fail("0 or 1")) };
+            return if cursor.is_done() { Ok(byte) } else { Err(cursor.fail("0 or 1")) };
         }
     }
     Ok(byte)

@@ -70,7 +70,7 @@ impl<'a> Wire<'a> for Bytea<'a> {
 
 fn hex(mut cursor: Text<'_>, at_most: usize) -> Result<Vec<u8>, ValueError> {
     let mut bytes = Vec::with_capacity(at_most);
-    while cursor.finish().is_err() {
+    while !cursor.is_done() {
         bytes.push(cursor.hex_byte("two hexadecimal digits in lower case")?);
     }
     Ok(bytes)

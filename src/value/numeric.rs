@@ -125,7 +125,8 @@ impl Wire<'_> for Numeric {
         let scale = u16::from_be_bytes(binary.array(HEADER)?);
         let kind = match (sign, count, weight, scale) {
             (0 | NEGATIVE, ..) => {
-                Kind::Finite(Finite { negative: sign == NEGATIVE, weight, scale, groups: Vec::new() })
+                let groups = Vec::with_capacity(bytes.len() / 2);
+                Kind::Finite(Finite { negative: sign == NEGATIVE, weight, scale, groups })
             }
             (NAN, 0, 0, 0) => Kind::NaN,
             (INFINITY, 0, 0, INFINITE_SCALE) => Kind::Infinite { negative: false },

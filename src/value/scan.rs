@@ -82,6 +82,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_done(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// A text has nothing behind its value.
     pub(super) fn finish(&self) -> Result<(), ValueError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.fail("nothing more")) }

@@ -33,7 +33,7 @@ impl Date {
     /// Earlier than every day.
     pub const NEG_INFINITY: Self = Self(i32::MIN);
 
-    /// The day `days` after 2000-01-01.
+    /// The day `days` after 2000-01-01; not held against the server's range, which reading is.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
     }

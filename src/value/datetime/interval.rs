@@ -96,7 +96,7 @@ impl Wire<'_> for Interval {
         }
         let mut cursor = Text::new(NAME, text);
         let mut interval = Self::default();
-        while cursor.finish().is_err() {
+        while !cursor.is_done() {
             interval.read_part(&mut cursor)?;
         }
         printed(NAME, text, interval)

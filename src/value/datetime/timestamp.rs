@@ -37,7 +37,7 @@ impl LocalDateTime {
     /// Earlier than every time.
     pub const NEG_INFINITY: Self = Self(i64::MIN);
 
-    /// The time `micros` microseconds after 2000-01-01 00:00.
+    /// The time `micros` microseconds after 2000-01-01 00:00; not held against the server's range, which reading is.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
