@@ -117,6 +117,7 @@ pub mod pgoutput;
 mod row;
 pub mod event;
 pub mod assemble;
+pub mod value;
 pub mod catalog;
 pub mod capture;
 pub mod quote;

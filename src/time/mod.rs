@@ -1,3 +1,5 @@
+pub(crate) mod civil;
+
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +20,6 @@ pub struct Timestamp(i64);
 
 /// Between 1970-01-01 and 2000-01-01.
 const UNIX_TO_POSTGRES: Duration = Duration::from_secs(946_684_800);
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 impl Timestamp {
     /// Later than every time.
@@ -49,22 +50,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::INFINITY => return f.write_str("infinity"),
-            Self::NEG_INFINITY => return f.write_str("-infinity"),
-            Self(_) => {}
-        }
-        let (year, month, day) = civil_from_days(self.0.div_euclid(MICROS_PER_DAY));
-        let micros = self.0.rem_euclid(MICROS_PER_DAY);
-        let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        // PostgreSQL has no year 0: astronomical 0 is 1 BC.
-        let (shown_year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-        write!(f, "{shown_year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")?;
-        if fraction != 0 {
-            write!(f, ".{}", format!("{fraction:06}").trim_end_matches('0'))?;
-        }
-        write!(f, "+00{era}")
+        civil::write_date_time(f, self.0, "+00")
     }
 }
 
@@ -72,23 +58,6 @@ impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Days since 2000-01-01 to a date of the proleptic Gregorian calendar (year 0 is 1 BC).
-///
-/// Counts in 400-year eras that begin on 1 March, so that the leap day is the last of its year.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    const DAYS_PER_ERA: i64 = 146_097;
-    const FROM_0000_03_01: i64 = 730_425;
-    let days = days + FROM_0000_03_01;
-    let (era, day_of_era) = (days.div_euclid(DAYS_PER_ERA), days.rem_euclid(DAYS_PER_ERA));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, next_year) =
-        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
-    (era * 400 + year_of_era + next_year, month, day)
 }
 
 #[cfg(test)]

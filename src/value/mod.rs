@@ -1,0 +1,50 @@
+//! Values: a typed, lazy, fallible view of what a column holds, in both of the server's forms.
+//!
+//! A value is never changed on its way: a typed value prints back to exactly the text that PostgreSQL prints (under the
+//! session settings that a stream pins), and encodes back to exactly the bytes that its send function gives.
+
+mod error;
+mod scan;
+mod scalar;
+mod bytea;
+mod float;
+mod numeric;
+mod datetime;
+mod network;
+mod bits;
+
+use bytes::BytesMut;
+
+pub use self::bits::Bits;
+pub use self::bytea::Bytea;
+pub use self::datetime::{Date, Interval, LocalDateTime, Time, TimeTz};
+pub use self::error::{ValueError, ValueErrorKind};
+pub use self::float::{Float4, Float8};
+pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};
+pub use self::numeric::Numeric;
+pub use self::scalar::{Bool, InternalChar, Money, Tid, Uuid, Xid8};
+
+/// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
+///
+/// For every text that PostgreSQL prints and all bytes that it sends: what is read prints and writes the same again.
+pub trait Wire<'a>: Sized + std::fmt::Display {
+    /// Reads the text form.
+    ///
+    /// # Errors
+    ///
+    /// Anything that PostgreSQL doesn't print for the type.
+    fn from_text(text: &'a str) -> Result<Self, ValueError>;
+
+    /// Reads the binary form.
+    ///
+    /// # Errors
+    ///
+    /// Anything that the type's send function doesn't send.
+    fn from_binary(bytes: &'a [u8]) -> Result<Self, ValueError>;
+
+    /// Writes the binary form.
+    fn write_binary(&self, out: &mut BytesMut);
+}
+
+#[cfg(test)]
+mod tests;
