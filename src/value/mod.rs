@@ -4,10 +4,17 @@
 //! session settings that a stream pins), and encodes back to exactly the bytes that its send function gives.
 
 mod error;
+mod parts;
+mod array;
+mod vector;
+#[cfg(test)]
+mod checks;
 
 use bytes::BytesMut;
 
+pub use self::array::{ArrayBinary, ArrayText, Dimension, MAX_DIMENSIONS};
 pub use self::error::{ValueError, ValueErrorKind};
+pub use self::vector::{Int2Vector, OidVector};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
 ///
