@@ -7,12 +7,14 @@ mod error;
 mod parts;
 mod array;
 mod vector;
+mod composite;
 #[cfg(test)]
 mod checks;
 
 use bytes::BytesMut;
 
 pub use self::array::{ArrayBinary, ArrayText, Dimension, MAX_DIMENSIONS};
+pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::vector::{Int2Vector, OidVector};
 
