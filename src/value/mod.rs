@@ -8,6 +8,7 @@ mod parts;
 mod array;
 mod vector;
 mod composite;
+mod range;
 #[cfg(test)]
 mod checks;
 
@@ -16,6 +17,7 @@ use bytes::BytesMut;
 pub use self::array::{ArrayBinary, ArrayText, Dimension, MAX_DIMENSIONS};
 pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::error::{ValueError, ValueErrorKind};
+pub use self::range::{Multirange, Range};
 pub use self::vector::{Int2Vector, OidVector};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
