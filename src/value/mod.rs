@@ -5,10 +5,12 @@
 
 mod error;
 mod parts;
+mod float_text;
 mod array;
 mod vector;
 mod composite;
 mod range;
+mod geometric;
 #[cfg(test)]
 mod checks;
 
@@ -17,6 +19,7 @@ use bytes::BytesMut;
 pub use self::array::{ArrayBinary, ArrayText, Dimension, MAX_DIMENSIONS};
 pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::error::{ValueError, ValueErrorKind};
+pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 pub use self::range::{Multirange, Range};
 pub use self::vector::{Int2Vector, OidVector};
 
