@@ -11,6 +11,8 @@ mod vector;
 mod composite;
 mod range;
 mod geometric;
+mod tsvector;
+mod tsquery;
 #[cfg(test)]
 mod checks;
 
@@ -21,6 +23,8 @@ pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 pub use self::range::{Multirange, Range};
+pub use self::tsquery::{QueryItem, TsQuery};
+pub use self::tsvector::{Lexeme, Position, TsVector, Weight};
 pub use self::vector::{Int2Vector, OidVector};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
