@@ -6,6 +6,7 @@
 mod error;
 mod parts;
 mod float_text;
+mod text;
 mod array;
 mod vector;
 mod composite;
@@ -23,6 +24,7 @@ pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 pub use self::range::{Multirange, Range};
+pub use self::text::{Jsonb, Jsonpath, Text};
 pub use self::tsquery::{QueryItem, TsQuery};
 pub use self::tsvector::{Lexeme, Position, TsVector, Weight};
 pub use self::vector::{Int2Vector, OidVector};
