@@ -14,6 +14,8 @@ mod range;
 mod geometric;
 mod tsvector;
 mod tsquery;
+mod types;
+mod builtin;
 #[cfg(test)]
 mod checks;
 
@@ -27,6 +29,7 @@ pub use self::range::{Multirange, Range};
 pub use self::text::{Jsonb, Jsonpath, Text};
 pub use self::tsquery::{QueryItem, TsQuery};
 pub use self::tsvector::{Lexeme, Position, TsVector, Weight};
+pub use self::types::{Type, TypeField, TypeKind, Types};
 pub use self::vector::{Int2Vector, OidVector};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
