@@ -502,6 +502,10 @@ fn floats() -> Vec<f64> {
         let middle = u128::from(2 * half + 1);
         (0..4).map(move |shift| (middle << shift).to_string().parse().expect("a number"))
     });
+    // Numbers in the middle between two sequences of digits: quarters at which the second decimal is one too many.
+    let quarters = samples((1_u64 << 52)..(1 << 53), 300);
+    let quarters =
+        quarters.into_iter().map(|mantissa| f64::from_bits(1073 << 52 | mantissa & ((1 << 52) - 1)));
     let any = samples(any::<u64>(), 2500).into_iter().map(f64::from_bits);
     let decimal =
         samples(-1_000_000_i32..1_000_000, 500).into_iter().map(|number| f64::from(number) / 1000.0);
@@ -511,6 +515,7 @@ fn floats() -> Vec<f64> {
         .chain(subnormals)
         .chain(tens)
         .chain(odd)
+        .chain(quarters)
         .chain(any)
         .chain(decimal)
         .collect()

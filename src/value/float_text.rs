@@ -1,8 +1,9 @@
 //! `float8` as text, as `float8out` prints it when `extra_float_digits` is above 0 (the server's `d2s.c`).
 //!
-//! The shortest digits that read back as the same number, as Rust prints them too, with one difference: the server
-//! takes no digits that stand exactly in the middle between two numbers, because not every reader rounds to even.
-//! `1e23` is such: the server prints `9.999999999999999e+22`.
+//! The shortest digits that read back as the same number, as Rust prints them too, with two differences. The server
+//! takes no digits that stand exactly in the middle between two numbers, because not every reader rounds to even:
+//! `1e23` is such, and printed as `9.999999999999999e+22`. And where the number stands in the middle between two such
+//! sequences of digits, the server takes the even one: `1421667917368260.25` is `1.4216679173682602e+15`.
 
 use std::fmt;
 
@@ -46,13 +47,13 @@ impl Decimal {
     /// Of a number that is finite and above 0.
     fn shortest(value: f64) -> Self {
         let shortest = Self::scientific(&format!("{value:e}"));
-        if !shortest.is_halfway(value) {
-            return shortest;
-        }
-        // 17 digits tell all numbers apart, and are never halfway: that takes more.
-        let longer = (shortest.digits.len()..17).map(|count| Self::scientific(&format!("{value:.count$e}")));
-        let mut fitting =
-            longer.filter(|decimal| decimal.value() == Some(value) && !decimal.is_halfway(value));
+        let length = shortest.digits.len();
+        // Of as many digits the nearest, and of two as near the even one; it is no other only where numbers begin to
+        // lie closer together. 17 digits tell all numbers apart and are never halfway.
+        let most = if shortest.is_halfway(value) { 17 } else { length };
+        let nearest =
+            (length.saturating_sub(1)..most).map(|count| Self::scientific(&format!("{value:.count$e}")));
+        let mut fitting = nearest.filter(|found| found.value() == Some(value) && !found.is_halfway(value));
         fitting.next().unwrap_or(shortest)
     }
 
