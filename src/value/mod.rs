@@ -12,17 +12,39 @@ mod numeric;
 mod datetime;
 mod network;
 mod bits;
+mod parts;
+mod text;
+mod array;
+mod vector;
+mod composite;
+mod range;
+mod geometric;
+mod tsvector;
+mod tsquery;
+mod types;
+mod builtin;
+#[cfg(test)]
+mod checks;
 
 use bytes::BytesMut;
 
+pub use self::array::{ArrayBinary, ArrayText, Dimension, MAX_DIMENSIONS};
 pub use self::bits::Bits;
 pub use self::bytea::Bytea;
+pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::datetime::{Date, Interval, LocalDateTime, Time, TimeTz};
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::float::{Float4, Float8};
+pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};
 pub use self::numeric::Numeric;
+pub use self::range::{Multirange, Range};
 pub use self::scalar::{Bool, InternalChar, Money, Tid, Uuid, Xid8};
+pub use self::text::{Jsonb, Jsonpath, Text};
+pub use self::tsquery::{QueryItem, TsQuery};
+pub use self::tsvector::{Lexeme, Position, TsVector, Weight};
+pub use self::types::{Type, TypeField, TypeKind, Types};
+pub use self::vector::{Int2Vector, OidVector};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
 ///

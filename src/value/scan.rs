@@ -157,15 +157,87 @@ impl<'a> Binary<'a> {
         Ok(value)
     }
 
+    /// An error about the field that was just read, `width` bytes ago.
+    #[cold]
+    pub(super) fn fail_behind(&self, width: usize, expected: &'static str) -> ValueError {
+        let at = (self.len - self.rest.len()).saturating_sub(width);
+        ValueError::malformed(self.type_name, at, expected)
+    }
+
     #[cold]
     pub(super) fn fail(&self, expected: &'static str) -> ValueError {
-        ValueError::malformed(self.type_name, self.len - self.rest.len(), expected)
+        self.fail_behind(0, expected)
     }
 
     pub(super) fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], ValueError> {
         let Some((head, rest)) = self.rest.split_first_chunk() else { return Err(self.fail(expected)) };
         self.rest = rest;
         Ok(*head)
+    }
+
+    pub(super) fn u8(&mut self, expected: &'static str) -> Result<u8, ValueError> {
+        self.array(expected).map(|[byte]| byte)
+    }
+
+    pub(super) fn u16(&mut self, expected: &'static str) -> Result<u16, ValueError> {
+        self.array(expected).map(u16::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self, expected: &'static str) -> Result<u32, ValueError> {
+        self.array(expected).map(u32::from_be_bytes)
+    }
+
+    pub(super) fn i32(&mut self, expected: &'static str) -> Result<i32, ValueError> {
+        self.array(expected).map(i32::from_be_bytes)
+    }
+
+    /// The bits as they are: the payload of a NaN stays.
+    pub(super) fn f64(&mut self, expected: &'static str) -> Result<f64, ValueError> {
+        self.array(expected).map(|bytes| f64::from_bits(u64::from_be_bytes(bytes)))
+    }
+
+    pub(super) fn take(&mut self, count: usize, expected: &'static str) -> Result<&'a [u8], ValueError> {
+        let Some((head, rest)) = self.rest.split_at_checked(count) else { return Err(self.fail(expected)) };
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// How many things follow, each of at least `width` bytes: so the count is bounded by the bytes that are left.
+    pub(super) fn count(&mut self, width: usize, expected: &'static str) -> Result<usize, ValueError> {
+        let count = usize::try_from(self.i32(expected)?).map_err(|_| self.fail_behind(4, expected))?;
+        if count > self.rest.len() / width {
+            return Err(self.fail_behind(4, expected));
+        }
+        Ok(count)
+    }
+
+    /// A length, and as many bytes; -1 is NULL.
+    pub(super) fn nullable(&mut self, expected: &'static str) -> Result<Option<&'a [u8]>, ValueError> {
+        let length = self.i32(expected)?;
+        if length == -1 {
+            return Ok(None);
+        }
+        let length = usize::try_from(length).map_err(|_| self.fail_behind(4, expected))?;
+        self.take(length, expected).map(Some)
+    }
+
+    /// A length, and as many bytes.
+    pub(super) fn part(&mut self, expected: &'static str) -> Result<&'a [u8], ValueError> {
+        self.nullable(expected)?.ok_or_else(|| self.fail_behind(4, expected))
+    }
+
+    /// Text up to a zero byte, which is consumed too.
+    pub(super) fn string(&mut self, expected: &'static str) -> Result<&'a str, ValueError> {
+        let end = self.rest.iter().position(|&byte| byte == 0).ok_or_else(|| self.fail(expected))?;
+        let before = self.clone();
+        let bytes = self.take(end, expected)?;
+        self.u8(expected)?;
+        std::str::from_utf8(bytes).map_err(|_| before.fail(expected))
+    }
+
+    /// Bytes that are left: the bound of every allocation that follows a claimed size.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// All that is left.
