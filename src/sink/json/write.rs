@@ -11,7 +11,7 @@ use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
 use crate::{Lsn, RelationId, Row, quote};
 
-/// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`] adds.
+/// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`](super::JsonSink) adds.
 ///
 /// ```
 /// use walferry::assemble::Assembler;
