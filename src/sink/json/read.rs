@@ -24,8 +24,9 @@ const BUFFER: usize = 1 << 20;
 /// Reads JSON Lines back as the events that [`Lines`](super::Lines) wrote.
 ///
 /// The module's page says [what holds for a line](super#reading-it-back). One line is held at a time, up to a limit,
-/// and of it a few times its length while an event is made from it. After the first error there are no more events:
-/// what follows may need what was in the line.
+/// and beside it what its event needs: about as much for values, up to some twenty times as much for a hostile line that
+/// is nothing but short members. After the first error there are no more events: what follows may need what was in the
+/// line.
 ///
 /// A [`Commit`] that is read back can be passed to `ReplicationStream::acknowledge` like any other. The stream counts
 /// it for no more than it has handed out itself, so that it can't skip what was never delivered; but whether what *was*

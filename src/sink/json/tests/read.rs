@@ -151,7 +151,8 @@ fn rows_share_a_relation_until_it_changes() {
         let nulls = relation.columns.iter().map(|_| Datum::Null);
         Event::Change(Change::Insert { new: row(relation, nulls) })
     };
-    let (first, changed) = (keyed(), relation(&[("id", true)]));
+    let first = keyed();
+    let changed = Arc::new(Relation { replica_identity: ReplicaIdentity::Full, ..Relation::clone(&first) });
     // The second run of a program announces again what the first had announced.
     let json = [written(&[insert(&first)]), written(&[insert(&first), insert(&changed)])].concat();
     let read = read(&json);
