@@ -39,8 +39,8 @@ pub struct Begin {
 
 /// The end of a transaction, and the only thing that can be acknowledged.
 ///
-/// There is no way to make one but to receive it: see
-/// `ReplicationStream::acknowledge`.
+/// There is no way to make one but to receive it, from a stream or from where one was recorded: see
+/// `ReplicationStream::acknowledge`, which counts it for no more than that stream has handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_field_names,

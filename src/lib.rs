@@ -90,7 +90,7 @@
 //! | `net` | yes | connections, the stream, sinks, the pipeline; on tokio |
 //! | `tls` | yes | TLS for connections, by rustls |
 //! | `serde` | yes | `Serialize` and `Deserialize` for [`Lsn`], [`Xid`], [`Oid`], [`RelationId`], [`Timestamp`] |
-//! | `json` | no | the JSON Lines sink |
+//! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
 //!
 //! Without features, what is left of the line in the drawing builds on `bytes` and `thiserror` alone. A feature adds
@@ -155,5 +155,5 @@ pub use row::Row;
 pub use sink::{Batch, ChangeSink};
 #[cfg(feature = "net")]
 pub use stream::{ReplicationStream, StreamOptions};
-pub use time::Timestamp;
+pub use time::{ParseTimestampError, Timestamp};
 pub use xid::{Oid, RelationId, Xid};

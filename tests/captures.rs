@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use walferry::capture::{Events, Reader};
 use walferry::catalog::Catalog;
-use walferry::sink::json::Lines;
+use walferry::sink::json::{self, Lines};
 use walferry::sink::sql::Script;
 use walferry::{Change, Event};
 
@@ -91,5 +91,27 @@ fn every_line_of_json_is_one_event_or_the_relation_that_it_needs() {
         let inserts =
             events.iter().filter(|event| matches!(event, Event::Change(Change::Insert { .. }))).count();
         assert_eq!(counts["insert"], inserts, "PostgreSQL {major}, {variant}");
+    }
+}
+
+fn written(events: &[Event]) -> Vec<u8> {
+    let (mut lines, mut json) = (Lines::default(), Vec::new());
+    for event in events {
+        lines.event(&mut json, event).expect("JSON");
+    }
+    json
+}
+
+#[test]
+fn every_capture_is_the_same_events_when_its_json_is_read_back() {
+    for ((major, variant), path) in captures() {
+        let (_, events) = events(&path);
+        let json = written(&events);
+        let read: Vec<_> = json::Reader::new(json.as_slice()).collect::<Result<_, _>>().expect("events");
+        assert!(events.len() > 600, "{} events", events.len());
+        assert_eq!(read.len(), events.len(), "PostgreSQL {major}, {variant}");
+        let differs = events.iter().zip(&read).position(|(event, read)| event != read);
+        assert_eq!(differs, None, "PostgreSQL {major}, {variant}");
+        assert_eq!(written(&read), json, "PostgreSQL {major}, {variant}");
     }
 }

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use walferry::Timestamp;
-use walferry::capture::{Context, Writer};
+use walferry::capture::{Context, Events, Reader, Writer};
+use walferry::sink::json::Lines;
 use walferry_fuzz::frames;
 
 /// The frames of each captured stream, and whether its streaming was parallel.
@@ -28,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed("decode", &frames::join(*parallel, frames))?;
         seed("capture", &capture(*parallel, frames)?)?;
         seed("capture", &blocks(*parallel, frames))?;
+        seed("json", &json(*parallel, frames)?)?;
         // The others read an input as choices, of which any bytes are some.
         let bytes = frames.concat();
         for target in ["roundtrip", "assemble", "render", "quote"] {
@@ -67,6 +69,16 @@ fn capture(parallel: bool, frames: &[Vec<u8>]) -> Result<Vec<u8>, Box<dyn Error>
         writer.append(Timestamp::from_micros(0), &frame.clone().into())?;
     }
     Ok(writer.finish()?)
+}
+
+/// The events as JSON Lines, as far as the frames are a whole stream.
+fn json(parallel: bool, frames: &[Vec<u8>]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let capture = capture(parallel, frames)?;
+    let (mut lines, mut json) = (Lines::default(), Vec::new());
+    for event in Events::new(Reader::new(&capture[8..])?)?.map_while(Result::ok) {
+        lines.event(&mut json, &event)?;
+    }
+    Ok(json)
 }
 
 /// The same, as the blocks of which the target makes a capture itself.

@@ -1,4 +1,4 @@
-//! Any events: SQL or an error that leaves nothing behind, and JSON that is JSON.
+//! Any events: SQL or an error that leaves nothing behind, and JSON from which they can be read back.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use walferry::assemble::Assembler;
 use walferry::catalog::{Catalog, TableFacts};
 use walferry::event::Event;
 use walferry::pgoutput::{Begin, Message};
-use walferry::sink::json::Lines;
+use walferry::sink::json::{JsonErrorKind, Lines, Reader};
 use walferry::sink::sql::Script;
 use walferry::{Lsn, Timestamp, Xid};
 use walferry_fuzz::generate::{RELATIONS, message, plain_relation, relation};
@@ -59,5 +59,20 @@ fn render(script: &mut Script, lines: &mut Lines, event: &Event) {
     for line in json.trim_ascii_end().split(|&byte| byte == b'\n') {
         let line: serde_json::Value = serde_json::from_slice(line).expect("a line is JSON");
         assert!(line["event"].is_string());
+    }
+    read_back(event);
+}
+
+/// A writer of its own announces the relations again.
+fn read_back(event: &Event) {
+    let mut json = Vec::new();
+    Lines::default().event(&mut json, event).expect("every event has JSON");
+    match Reader::new(json.as_slice()).next().expect("an event or an error") {
+        Ok(read) => assert_eq!(read, *event),
+        // Names are arbitrary here, and no server has two columns of the same.
+        Err(error) => assert!(
+            matches!(error.kind(), JsonErrorKind::Unexpected { member, .. } if member == "columns"),
+            "{error}"
+        ),
     }
 }

@@ -1,14 +1,21 @@
 //! Each line of the mapping in the module's documentation, and that every line is JSON.
 
+mod damage;
+mod read;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tokio::io::AsyncReadExt as _;
 
+use super::write::hex;
 use super::*;
+use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::tests::generate::{name, tuple};
-use crate::pgoutput::{Origin, Tuple};
-use crate::{Oid, Timestamp, Xid};
+use crate::pgoutput::{Column, Datum, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
+use crate::{Lsn, Oid, RelationId, Row, Timestamp, Xid};
 
 fn relation(columns: &[(&str, bool)]) -> Arc<Relation> {
     let column = |&(name, is_key): &(&str, bool)| Column {

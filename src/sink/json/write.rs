@@ -1,31 +1,4 @@
-//! JSON Lines: one event a line, from which every event can be made again.
-//!
-//! # The mapping
-//!
-//! | event | line |
-//! |---|---|
-//! | a relation, before its first change and again when it changed | `{"event":"relation","id":16384,"schema":"public","name":"t","replica_identity":"default","columns":[{"name":"id","type_oid":23,"type_modifier":-1,"is_key":true}]}` |
-//! | begin | `{"event":"begin","xid":7,"commit_lsn":"0/10","commit_time":"2026-11-22 08:25:18.01+00"}`, and `"origin":{"name":…,"commit_lsn":…}` if there is one |
-//! | insert | `{"event":"insert","relation_id":16384,"schema":"public","table":"t","new":{…}}`; `snapshot` likewise |
-//! | update | the same with `"event":"update"`, and before `new`, if the server sent one, `"old_key":{…}` or `"old":{…}` |
-//! | delete | `"event":"delete"` with `"old_key":{…}` or `"old":{…}` |
-//! | truncate | `{"event":"truncate","relation_ids":[16384],"tables":["public.t"],"cascade":false,"restart_identity":false}` |
-//! | message | `{"event":"message","transactional":true,"lsn":"0/10","prefix":"p","content":"00ff"}`, the content in hexadecimal |
-//! | commit | `{"event":"commit","xid":7,"commit_lsn":"0/10","end_lsn":"0/20","commit_time":…}` |
-//!
-//! A row is an object: a member for each column, by name, in the table's order. An old key has the key's columns, and
-//! any other that is not NULL; those that are missing are NULL. A value is one of
-//!
-//! | value | JSON |
-//! |---|---|
-//! | NULL | `null` |
-//! | text, in the server's text form, whatever the type: a number, a date, the text `null` | `"…"` |
-//! | unchanged, not sent | `{"unchanged":true}` |
-//! | binary, in the server's binary form | `{"binary":"00ff"}` |
-//! | text that is not UTF-8 (from a database in `SQL_ASCII`) | `{"text":"e974"}`, its bytes in hexadecimal |
-
-#[cfg(test)]
-mod tests;
+//! Events to lines.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,44 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Batch, ChangeSink, Output};
 use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
 use crate::{Lsn, RelationId, Row, quote};
 
-/// Writes JSON Lines to an output.
-#[derive(Debug)]
-pub struct JsonSink {
-    lines: Lines,
-    output: Output,
-    buffer: Vec<u8>,
-}
-
-impl JsonSink {
-    /// A sink that writes to `output`.
-    pub fn new(output: Output) -> Self {
-        Self { lines: Lines::default(), output, buffer: Vec::new() }
-    }
-}
-
-impl ChangeSink for JsonSink {
-    type Error = io::Error;
-
-    async fn write(&mut self, batch: Batch) -> io::Result<()> {
-        for event in batch.events() {
-            self.lines.event(&mut self.buffer, event)?;
-        }
-        self.output.write_all(&self.buffer).await?;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        self.output.sync().await
-    }
-}
-
-/// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`] adds.
+/// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`](super::JsonSink) adds.
 ///
 /// ```
 /// use walferry::assemble::Assembler;
@@ -251,7 +191,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut out = Vec::with_capacity(2 * bytes.len());
     quote::hex(&mut out, bytes);
     String::from_utf8_lossy(&out).into_owned()
