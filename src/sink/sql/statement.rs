@@ -6,7 +6,7 @@ use super::SqlError;
 use super::identity::Identity;
 use crate::catalog::TableFacts;
 use crate::event::OldRow;
-use crate::pgoutput::{Column, Datum, Relation};
+use crate::pgoutput::{Column, Datum, Relation, Tuple};
 use crate::{RelationId, Row, quote};
 
 /// Ends a statement that must have changed exactly one row.
@@ -52,7 +52,8 @@ impl<'a> Statement<'a> {
         }
         self.update_columns(out, &identity, &changes.set)?;
         if !changes.reinsert_if_other.is_empty() {
-            let identity = Identity::of_update(self, None, new)?;
+            let updated = updated_key(old, new);
+            let identity = Identity::of_update(self, None, updated.as_ref().unwrap_or(new))?;
             self.reinsert(out, &identity, new, &changes.reinsert_if_other)?;
             out.extend_from_slice(b";\n");
         }
@@ -170,6 +171,13 @@ impl<'a> Statement<'a> {
     pub(super) fn missing_value(&self, column: &Column) -> SqlError {
         SqlError::MissingValue { table: self.table_name(), column: column.name.clone() }
     }
+}
+
+/// The key that a row has behind its UPDATE: one that is stored out of line and was not changed is in the old row only.
+fn updated_key(old: Option<&OldRow>, new: &Row) -> Option<Row> {
+    let datums = old?.row().tuple().iter().zip(new.tuple().iter());
+    let merged = datums.map(|(old, new)| if new == Datum::Unchanged { old } else { new });
+    Row::new(Arc::clone(new.relation()), Tuple::from_datums(merged))
 }
 
 /// What an UPDATE has to do.

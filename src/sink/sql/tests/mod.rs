@@ -2,6 +2,7 @@
 //! same rows, is for the integration tests.
 
 mod failures;
+mod traps;
 
 use std::sync::Arc;
 
