@@ -48,6 +48,26 @@ fn arrives(tables: &str, changes: &str) {
 }
 
 #[test]
+fn names_of_objects_inside_of_values_arrive_whatever_the_search_path() {
+    arrives(
+        "CREATE TYPE pair AS (r regclass, n int); CREATE DOMAIN object AS regclass;
+         CREATE TABLE t (id int, rs regclass[], c pair, o object, ts regtype[]); ALTER TABLE t REPLICA IDENTITY FULL;",
+        "INSERT INTO t VALUES (1, '{pg_class,t}', ROW('t', 1), 't', '{pair,int}'), (2, NULL, NULL, 'pg_class', NULL);
+         UPDATE t SET id = id + 10; DELETE FROM t WHERE id = 12;",
+    );
+}
+
+#[test]
+fn rows_that_only_the_identitys_index_tells_apart_arrive() {
+    arrives(
+        "CREATE TYPE amount AS (n numeric);
+         CREATE TABLE t (k amount NOT NULL, v int); CREATE UNIQUE INDEX t_k ON t (k record_image_ops);
+         ALTER TABLE t REPLICA IDENTITY USING INDEX t_k;",
+        "INSERT INTO t VALUES (ROW(1.0), 1), (ROW(1.00), 2); UPDATE t SET v = 3 WHERE v = 2; DELETE FROM t WHERE v = 1;",
+    );
+}
+
+#[test]
 fn a_key_stored_out_of_line_beside_an_identity_column_arrives() {
     arrives(
         "CREATE TABLE t (k text PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, v text) WITH (toast_tuple_target = 128);
@@ -56,4 +76,34 @@ fn a_key_stored_out_of_line_beside_an_identity_column_arrives() {
          UPDATE t SET v = 'w' WHERE k LIKE 'key1%'; UPDATE t SET number = DEFAULT WHERE k LIKE 'key2%';
          UPDATE t SET number = DEFAULT, k = 'short' WHERE k LIKE 'key3%';",
     );
+}
+
+#[test]
+fn types_of_extensions_and_collations_of_ones_own_arrive() {
+    let has_all = "SELECT count(*) = 4 FROM (SELECT name FROM pg_available_extensions WHERE name IN ('citext', 'hstore', 'ltree')
+        UNION ALL SELECT min(collname) FROM pg_collation WHERE collprovider = 'i' HAVING count(*) > 0) AS found";
+    for server in support::servers() {
+        if server.start().psql("postgres", has_all) != "t" {
+            continue;
+        }
+        assert_arrives(
+            &server,
+            "CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
+             CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             CREATE TABLE c (k citext PRIMARY KEY, h hstore, l ltree, v text);
+             CREATE TABLE h (k hstore PRIMARY KEY, l ltree UNIQUE, v int);
+             CREATE TABLE f (k hstore, l ltree[], v citext, n text COLLATE ci); ALTER TABLE f REPLICA IDENTITY FULL;
+             CREATE TABLE n (k text COLLATE ci PRIMARY KEY, v text);
+             CREATE TABLE i (k text COLLATE ci NOT NULL, v text); CREATE UNIQUE INDEX i_k ON i (k COLLATE \"C\");
+             ALTER TABLE i REPLICA IDENTITY USING INDEX i_k;",
+            "INSERT INTO c VALUES ('Abc', 'a=>1,b=>NULL', 'a.b.c', 'x'), ('d', '', '', '');
+             UPDATE c SET v = 'y' WHERE k = 'abc'; UPDATE c SET k = 'ABC' WHERE k = 'abc'; DELETE FROM c WHERE k = 'D';
+             INSERT INTO h VALUES ('a=>1', 'a.b', 1), ('', 'c', 2); UPDATE h SET v = v + 1; DELETE FROM h WHERE k = '';
+             INSERT INTO f VALUES ('a=>1, \"c d\"=>NULL', '{a.b,c}', 'Ab', 'x'), ('', '{}', 'ab', 'X'), (NULL, NULL, 'aB', 'x');
+             UPDATE f SET v = 'z' WHERE k = ''; DELETE FROM f WHERE v::text = 'aB'; UPDATE f SET k = 'x=>y';
+             INSERT INTO n VALUES ('abc', '1'), ('b', '2'); UPDATE n SET k = 'ABC', v = '3' WHERE k = 'ABC'; DELETE FROM n WHERE k = 'B';
+             INSERT INTO i VALUES ('abc', 'x'), ('ABC', 'X'); UPDATE i SET v = '2' WHERE v = 'X'; DELETE FROM i WHERE v = 'x';",
+            &PLAIN,
+        );
+    }
 }
