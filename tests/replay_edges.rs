@@ -79,6 +79,48 @@ fn a_key_stored_out_of_line_beside_an_identity_column_arrives() {
 }
 
 #[test]
+fn an_element_that_is_null_stays_null_where_array_nulls_is_off() {
+    let target = Target { settings: "SET array_nulls = off;", prepare: "" };
+    let changes = r#"INSERT INTO t VALUES (1, '{NULL,"NULL",null}')"#;
+    assert_arrives(&support::newest(), "CREATE TABLE t (id int PRIMARY KEY, a text[])", changes, &target);
+}
+
+const DEFERRED: &str = "
+    CREATE TABLE numbered (id int PRIMARY KEY, n int UNIQUE DEFERRABLE);
+    CREATE TABLE spans (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&) DEFERRABLE);
+    CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent DEFERRABLE);";
+const DEFERRED_CHANGES: &str = "
+    INSERT INTO numbered SELECT g, g FROM generate_series(1, 5) g; UPDATE numbered SET n = n + 1; UPDATE numbered SET n = 7 - n;
+    INSERT INTO spans VALUES (1, '[1,5)'), (2, '[5,9)');
+    BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE spans SET r = '[5,9)' WHERE id = 1; UPDATE spans SET r = '[1,5)' WHERE id = 2;
+    INSERT INTO child VALUES (1, 1); INSERT INTO parent VALUES (1); COMMIT;";
+
+#[test]
+fn deferrable_constraints_hold_back_no_user() {
+    let prepare = "CREATE ROLE clerk; GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk;";
+    let target = Target { settings: "SET SESSION AUTHORIZATION clerk;", prepare };
+    for server in [support::oldest(), support::newest()] {
+        assert_arrives(&server, DEFERRED, DEFERRED_CHANGES, &target);
+    }
+}
+
+#[test]
+fn whoever_may_set_it_applies_without_triggers_and_cascades() {
+    let tables = "
+        CREATE TABLE shouted (id int PRIMARY KEY, v text);
+        CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.v := NEW.v || '!'; RETURN NEW; END $$;
+        CREATE TRIGGER shout BEFORE INSERT ON shouted FOR EACH ROW EXECUTE FUNCTION shout();
+        CREATE TABLE parent (id int PRIMARY KEY);
+        CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent ON DELETE CASCADE);";
+    let changes = "INSERT INTO shouted VALUES (1, 'a'); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, 1); DELETE FROM parent;";
+    let prepare = "CREATE ROLE clerk; GRANT ALL ON ALL TABLES IN SCHEMA public TO clerk;
+        GRANT SET ON PARAMETER session_replication_role TO clerk;";
+    let target = Target { settings: "SET SESSION AUTHORIZATION clerk;", prepare };
+    // GRANT SET is there from 15 on.
+    assert_arrives(&support::newest(), tables, changes, &target);
+}
+
+#[test]
 fn types_of_extensions_and_collations_of_ones_own_arrive() {
     let has_all = "SELECT count(*) = 4 FROM (SELECT name FROM pg_available_extensions WHERE name IN ('citext', 'hstore', 'ltree')
         UNION ALL SELECT min(collname) FROM pg_collation WHERE collprovider = 'i' HAVING count(*) > 0) AS found";
