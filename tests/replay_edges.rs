@@ -149,3 +149,12 @@ fn types_of_extensions_and_collations_of_ones_own_arrive() {
         );
     }
 }
+
+#[test]
+fn a_char_that_is_no_ascii_arrives() {
+    arrives(
+        r#"CREATE TABLE t (k "char" PRIMARY KEY, v "char")"#,
+        r#"INSERT INTO t VALUES ((-1)::"char", (-128)::"char"), ('a', ''); UPDATE t SET v = (-2)::"char" WHERE k = 'a';
+           UPDATE t SET v = 'b' WHERE k = (-1)::"char""#,
+    );
+}

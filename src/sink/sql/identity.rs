@@ -1,7 +1,7 @@
 //! Which row an UPDATE or DELETE means.
 
 use super::SqlError;
-use super::statement::Statement;
+use super::statement::{Statement, literal};
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
 use crate::{Oid, Row, quote};
@@ -102,7 +102,7 @@ fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" = ");
     if column.type_oid < Oid::FIRST_UNPINNED && !is_reg(column.type_oid) {
-        return quote::literal(out, text);
+        return literal(out, column, text);
     }
     // A bare literal becomes an oid beside a regclass, and a record beside a composite. Here it takes the column's
     // type, whatever that is called, and an index still finds it.

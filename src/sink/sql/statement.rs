@@ -7,10 +7,13 @@ use super::identity::Identity;
 use crate::catalog::TableFacts;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, Relation, Tuple};
-use crate::{RelationId, Row, quote};
+use crate::{Oid, RelationId, Row, quote};
 
 /// Ends a statement that must have changed exactly one row.
 const ONE_ROW: &[u8] = b"; :walferry_one_row\n";
+
+/// The type `"char"`, in quotes: one byte.
+const CHAR: Oid = Oid::new(18);
 
 /// Writes statements about one table.
 pub(super) struct Statement<'a> {
@@ -149,7 +152,7 @@ impl<'a> Statement<'a> {
         match datum {
             Datum::Null => out.extend_from_slice(b"NULL"),
             // Without a type of its own, the literal takes the column's.
-            Datum::Text(text) => quote::literal(out, text),
+            Datum::Text(text) => literal(out, column, text),
             Datum::Binary(_) => return Err(self.binary(column)),
             Datum::Unchanged => return Err(self.missing_value(column)),
         }
@@ -247,6 +250,18 @@ fn table(out: &mut Vec<u8>, relation: &Relation) {
     quote::identifier(out, &relation.schema);
     out.push(b'.');
     quote::identifier(out, &relation.name);
+}
+
+/// A value as the server printed it. Before version 15 it prints a `"char"` that is not ASCII as one byte, which is no
+/// text in any encoding: its number stands for it.
+pub(super) fn literal(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+    match *text {
+        [byte] if !byte.is_ascii() && column.type_oid == CHAR => {
+            let number = i8::from_ne_bytes([byte]);
+            out.extend_from_slice(format!("({number})::\"char\"").as_bytes());
+        }
+        _ => quote::literal(out, text),
+    }
 }
 
 fn separated<T>(

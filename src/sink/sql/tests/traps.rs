@@ -46,3 +46,13 @@ fn a_key_that_is_stored_out_of_line_stays_the_key_beside_an_identity_column() {
          SELECT old.\"k\", '7', 'x' FROM old;\n"
     );
 }
+
+#[test]
+fn a_char_that_is_no_ascii_is_written_as_its_number() {
+    let char = |name, is_key| column(name, 18, -1, is_key);
+    let relation = relation(ReplicaIdentity::Default, vec![char("k", true), char("v", false)]);
+    assert_eq!(
+        sql(update(&relation, None, [Text(b"\xff"), Text(b"\x80")])),
+        "UPDATE \"public\".\"t\" SET \"v\" = (-128)::\"char\" WHERE \"k\" = (-1)::\"char\"; :walferry_one_row\n"
+    );
+}
