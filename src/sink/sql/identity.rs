@@ -1,7 +1,7 @@
 //! Which row an UPDATE or DELETE means.
 
 use super::SqlError;
-use super::statement::Statement;
+use super::statement::{Statement, literal};
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
 use crate::{Oid, Row, quote};
@@ -48,7 +48,11 @@ impl<'a> Identity<'a> {
         out.extend_from_slice(b" WHERE ");
         match self {
             Self::Key(row) => {
-                conjunction(statement, out, row.iter().filter(|(column, _)| column.is_key), equal)
+                let compare = match row.relation().replica_identity {
+                    ReplicaIdentity::Index => equal_and_same_text,
+                    _ => equal,
+                };
+                conjunction(statement, out, row.iter().filter(|(column, _)| column.is_key), compare)
             }
             Self::Full(row) => {
                 // One of several equal rows. A ctid is unique only inside one partition.
@@ -98,10 +102,14 @@ fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" = ");
     if column.type_oid < Oid::FIRST_UNPINNED && !is_reg(column.type_oid) {
-        return quote::literal(out, text);
+        return literal(out, column, text);
     }
     // A bare literal becomes an oid beside a regclass, and a record beside a composite. Here it takes the column's
     // type, whatever that is called, and an index still finds it.
+    typed_as_column(statement, out, column, text);
+}
+
+fn typed_as_column(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
     out.extend_from_slice(b"(SELECT ");
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" FROM ");
@@ -109,6 +117,16 @@ fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[
     out.extend_from_slice(b" WHERE false UNION ALL SELECT ");
     quote::literal(out, text);
     out.push(b')');
+}
+
+/// An index that is not a primary key's may tell apart what `=` doesn't, by a collation or operator class of its own.
+/// `=` is there for the indexes that know it.
+fn equal_and_same_text(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+    equal(statement, out, column, text);
+    if !matches!(Equality::of(column), Equality::Exact) {
+        out.extend_from_slice(b" AND ");
+        same_text(statement, out, column, text);
+    }
 }
 
 /// The same text: 1.0 is not 1.00, -0 is not 0, and json, xml and point have no equality at all.
@@ -130,7 +148,14 @@ fn same_text(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text
             out.extend_from_slice(b"format('%s', ");
             quote::identifier(out, &column.name);
             out.extend_from_slice(b") COLLATE \"C\" = ");
-            quote::literal(out, text);
+            if may_hold_names(column.type_oid) {
+                // Printed here too, for here the `search_path` may be another one.
+                out.extend_from_slice(b"format('%s', ");
+                typed_as_column(statement, out, column, text);
+                out.push(b')');
+            } else {
+                quote::literal(out, text);
+            }
         }
     }
 }
@@ -171,4 +196,11 @@ impl Equality {
 /// regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole, regcollation.
 fn is_reg(type_oid: Oid) -> bool {
     matches!(u32::from(type_oid), 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
+}
+
+/// Whether values hold names of objects in them: arrays of the types above, and whatever someone made (a composite, a
+/// domain).
+fn may_hold_names(type_oid: Oid) -> bool {
+    let is_array = matches!(u32::from(type_oid), 1008 | 2207..=2211 | 3735 | 3770 | 4090 | 4097 | 4192);
+    is_array || type_oid >= Oid::FIRST_UNPINNED
 }

@@ -12,9 +12,12 @@
 //! | truncate | one `TRUNCATE` with the options of the source's |
 //! | message | `SELECT pg_logical_emit_message(…)` |
 //!
-//! A superuser's script runs with `session_replication_role = replica`, as the server's own subscription does: what
-//! triggers and cascades did on the source comes as changes of its own. For other users triggers fire and foreign
-//! keys are checked.
+//! That `DELETE` and `INSERT` takes with it what the target alone has in the row: columns that are not published begin
+//! again with their defaults.
+//!
+//! The script runs with `session_replication_role = replica`, as the server's own subscription does: what triggers
+//! and cascades did on the source comes as changes of its own. A user who may not set that is warned: triggers fire
+//! and foreign keys are checked, the deferrable ones at the end of the transaction.
 
 mod identity;
 mod script;

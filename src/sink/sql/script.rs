@@ -32,7 +32,7 @@ use crate::{Row, quote};
 /// while let Some(event) = assembler.poll() {
 ///     script.event(&mut sql, &event)?;
 /// }
-/// assert!(sql.ends_with(b"\nBEGIN; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
+/// assert!(sql.ends_with(b"\nBEGIN\\; SET CONSTRAINTS ALL DEFERRED; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -59,8 +59,14 @@ SET bytea_output = 'hex';
 SET lc_monetary = 'C';
 SET quote_all_identifiers = off;
 SET xmloption = 'content';
+SET array_nulls = on;
 SELECT set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), false) AS path \gset walferry_
-SELECT CASE WHEN current_setting('is_superuser')::bool THEN set_config('session_replication_role', 'replica', false) END AS role \gset walferry_
+DO $$ BEGIN
+  PERFORM set_config('session_replication_role', 'replica', false);
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'triggers, rules and foreign keys of the target act on what arrives, for session_replication_role can''t be set'
+    USING HINT = 'Apply as a superuser, or from PostgreSQL 15 on GRANT SET ON PARAMETER session_replication_role.';
+END $$;
 
 ";
 
@@ -91,9 +97,11 @@ impl Script {
     fn write(&self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
         match event {
             Event::Begin(begin) => {
+                // What the source checked at the end of a statement that changed many rows, or at the end of the
+                // transaction, can't be checked between the statements here. \; sends both in one message.
                 writeln!(
                     out,
-                    "BEGIN; -- xid {}, commit {}, {}",
+                    "BEGIN\\; SET CONSTRAINTS ALL DEFERRED; -- xid {}, commit {}, {}",
                     begin.xid, begin.commit_lsn, begin.commit_time
                 )?;
             }

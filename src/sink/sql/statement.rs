@@ -6,11 +6,14 @@ use super::SqlError;
 use super::identity::Identity;
 use crate::catalog::TableFacts;
 use crate::event::OldRow;
-use crate::pgoutput::{Column, Datum, Relation};
-use crate::{RelationId, Row, quote};
+use crate::pgoutput::{Column, Datum, Relation, Tuple};
+use crate::{Oid, RelationId, Row, quote};
 
 /// Ends a statement that must have changed exactly one row.
 const ONE_ROW: &[u8] = b"; :walferry_one_row\n";
+
+/// The type `"char"`, in quotes: one byte.
+const CHAR: Oid = Oid::new(18);
 
 /// Writes statements about one table.
 pub(super) struct Statement<'a> {
@@ -52,7 +55,8 @@ impl<'a> Statement<'a> {
         }
         self.update_columns(out, &identity, &changes.set)?;
         if !changes.reinsert_if_other.is_empty() {
-            let identity = Identity::of_update(self, None, new)?;
+            let updated = updated_key(old, new);
+            let identity = Identity::of_update(self, None, updated.as_ref().unwrap_or(new))?;
             self.reinsert(out, &identity, new, &changes.reinsert_if_other)?;
             out.extend_from_slice(b";\n");
         }
@@ -148,7 +152,7 @@ impl<'a> Statement<'a> {
         match datum {
             Datum::Null => out.extend_from_slice(b"NULL"),
             // Without a type of its own, the literal takes the column's.
-            Datum::Text(text) => quote::literal(out, text),
+            Datum::Text(text) => literal(out, column, text),
             Datum::Binary(_) => return Err(self.binary(column)),
             Datum::Unchanged => return Err(self.missing_value(column)),
         }
@@ -170,6 +174,13 @@ impl<'a> Statement<'a> {
     pub(super) fn missing_value(&self, column: &Column) -> SqlError {
         SqlError::MissingValue { table: self.table_name(), column: column.name.clone() }
     }
+}
+
+/// The key that a row has behind its UPDATE: one that is stored out of line and was not changed is in the old row only.
+fn updated_key(old: Option<&OldRow>, new: &Row) -> Option<Row> {
+    let datums = old?.row().tuple().iter().zip(new.tuple().iter());
+    let merged = datums.map(|(old, new)| if new == Datum::Unchanged { old } else { new });
+    Row::new(Arc::clone(new.relation()), Tuple::from_datums(merged))
 }
 
 /// What an UPDATE has to do.
@@ -239,6 +250,18 @@ fn table(out: &mut Vec<u8>, relation: &Relation) {
     quote::identifier(out, &relation.schema);
     out.push(b'.');
     quote::identifier(out, &relation.name);
+}
+
+/// A value as the server printed it. Before version 15 it prints a `"char"` that is not ASCII as one byte, which is no
+/// text in any encoding: its number stands for it.
+pub(super) fn literal(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+    match *text {
+        [byte] if !byte.is_ascii() && column.type_oid == CHAR => {
+            let number = i8::from_ne_bytes([byte]);
+            out.extend_from_slice(format!("({number})::\"char\"").as_bytes());
+        }
+        _ => quote::literal(out, text),
+    }
 }
 
 fn separated<T>(

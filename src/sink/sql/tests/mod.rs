@@ -2,6 +2,7 @@
 //! same rows, is for the integration tests.
 
 mod failures;
+mod traps;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ const VARCHAR: u32 = 1043;
 const BPCHAR: u32 = 1042;
 const NUMERIC: u32 = 1700;
 const JSON: u32 = 114;
+const XML: u32 = 142;
 
 const T: RelationId = RelationId::new(16_384);
 
@@ -175,9 +177,14 @@ fn full_identity_compares_texts_where_equality_says_less() {
         // 1.0 is not 1.00; json has no equality; an unknown type may have any.
         (NUMERIC, -1, "1.00", r#"format('%s', "c") COLLATE "C" = '1.00'"#),
         (JSON, -1, "{}", r#"format('%s', "c") COLLATE "C" = '{}'"#),
-        (99_999, -1, "x", r#"format('%s', "c") COLLATE "C" = 'x'"#),
+        (
+            99_999,
+            -1,
+            "x",
+            r#"format('%s', "c") COLLATE "C" = format('%s', (SELECT "c" FROM "public"."t" WHERE false UNION ALL SELECT 'x'))"#,
+        ),
         // format prints nothing for NULL, which is not the empty text.
-        (99_999, -1, "", r#""c" IS DISTINCT FROM NULL AND format('%s', "c") COLLATE "C" = ''"#),
+        (XML, -1, "", r#""c" IS DISTINCT FROM NULL AND format('%s', "c") COLLATE "C" = ''"#),
     ] {
         let relation = relation(ReplicaIdentity::Full, vec![column("c", type_oid, type_modifier, true)]);
         let old = OldRow::Full(row(&relation, [Text(value.as_bytes())]));
