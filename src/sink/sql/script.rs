@@ -32,7 +32,7 @@ use crate::{Row, quote};
 /// while let Some(event) = assembler.poll() {
 ///     script.event(&mut sql, &event)?;
 /// }
-/// assert!(sql.ends_with(b"\nBEGIN\\; SET CONSTRAINTS ALL DEFERRED; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
+/// assert!(sql.ends_with(b"\nBEGIN; SET CONSTRAINTS ALL DEFERRED; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -98,10 +98,10 @@ impl Script {
         match event {
             Event::Begin(begin) => {
                 // What the source checked at the end of a statement that changed many rows, or at the end of the
-                // transaction, can't be checked between the statements here. \; sends both in one message.
+                // transaction, can't be checked between the statements here.
                 writeln!(
                     out,
-                    "BEGIN\\; SET CONSTRAINTS ALL DEFERRED; -- xid {}, commit {}, {}",
+                    "BEGIN; SET CONSTRAINTS ALL DEFERRED; -- xid {}, commit {}, {}",
                     begin.xid, begin.commit_lsn, begin.commit_time
                 )?;
             }
