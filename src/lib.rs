@@ -77,8 +77,8 @@
 //! # }
 //! ```
 //!
-//! The [`value`] module reads scalar values in their text and binary forms, each printing and encoding back to what it
-//! was read from.
+//! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
+//! from.
 //!
 //! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.
