@@ -152,7 +152,7 @@ async fn believes_the_certificates_that_libpq_believes() {
     ];
     let home = Wallet::new();
     let wrong = home.put("wrong.crt", &other.pem());
-    let server = support::server(15);
+    let server = support::newest();
     for (kind, pair, root) in certificates {
         let root = home.put("ca.crt", &root);
         let cluster = with_tls(&server, &pair).hba("host all all 127.0.0.1/32 trust").start();
@@ -180,7 +180,7 @@ async fn believes_a_version_1_certificate_of_its_authority_alone() {
     let root = home.put("ca.crt", include_str!("tls/fixtures/ca.crt"));
     // The same name, another key.
     let wrong = home.put("wrong.crt", &Authority::new("v1 root", pki::P256).pem());
-    let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+    let cluster = with_tls(&support::newest(), &pair).hba("host all all 127.0.0.1/32 trust").start();
     let base = base(&cluster);
     for mode in ["require", "verify-ca", "verify-full"] {
         for (host, root, expected) in [
@@ -202,7 +202,7 @@ async fn refuses_what_has_expired_even_as_its_own_root() {
     let home = Wallet::new();
     for (pair, root) in [(itself.clone(), itself.cert), (authority.server(&["localhost"]), authority.pem())] {
         let root = home.put("ca.crt", &root);
-        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let cluster = with_tls(&support::newest(), &pair).hba("host all all 127.0.0.1/32 trust").start();
         let base = base(&cluster);
         for mode in ["require", "verify-ca", "verify-full"] {
             let conninfo =
@@ -221,7 +221,7 @@ async fn follows_a_chain_up_to_its_root() {
     let root = home.put("ca.crt", &root.pem());
     let whole = Pair { cert: format!("{}{}", leaf.cert, intermediate.pem()), key: leaf.key.clone() };
     for (pair, expected) in [(whole, Outcome::Encrypted), (leaf, Outcome::Refused)] {
-        let cluster = with_tls(&support::server(15), &pair).hba("host all all 127.0.0.1/32 trust").start();
+        let cluster = with_tls(&support::newest(), &pair).hba("host all all 127.0.0.1/32 trust").start();
         let base = base(&cluster);
         let conninfo =
             format!("host=localhost hostaddr=127.0.0.1 {base} sslmode=verify-full sslrootcert={root}");
@@ -349,7 +349,7 @@ async fn fails_closed_when_another_method_binds_nothing() {
     let pair = pki::self_signed(&["localhost"], pki::P256, false);
     for method in ["trust", "md5", "password"] {
         let cluster =
-            with_tls(&support::server(15), &pair).hba(&format!("host all all 127.0.0.1/32 {method}")).start();
+            with_tls(&support::newest(), &pair).hba(&format!("host all all 127.0.0.1/32 {method}")).start();
         cluster.psql(
             "postgres",
             "SET password_encryption = 'md5'; CREATE ROLE alice LOGIN REPLICATION PASSWORD 'pencil'",
@@ -368,7 +368,7 @@ async fn fails_closed_when_another_method_binds_nothing() {
 
 #[tokio::test]
 async fn hashes_md5_and_keeps_the_password_off_a_clear_network() {
-    let cluster = support::server(15)
+    let cluster = support::newest()
         .options()
         .tcp()
         .hba("host all md5er 127.0.0.1/32 md5")
@@ -451,7 +451,7 @@ async fn begins_with_tls_at_once_where_the_server_can() {
 #[tokio::test]
 async fn ignores_sslmode_on_a_unix_socket() {
     let home = Wallet::new();
-    let cluster = support::server(15).start();
+    let cluster = support::newest().start();
     for mode in MODES {
         let conninfo = format!("{} sslmode={mode}", cluster.conninfo("postgres"));
         assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::InClear, "{mode}");
