@@ -22,10 +22,15 @@ use super::{ValueError, Wire};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytea<'a>(Cow<'a, [u8]>);
 
-impl Bytea<'_> {
+impl<'a> Bytea<'a> {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The bytes, lent where they were sent as they are.
+    pub fn into_cow(self) -> Cow<'a, [u8]> {
+        self.0
     }
 
     /// The bytes as their own.

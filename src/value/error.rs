@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::Oid;
+
 /// A value that can't be read as its type, or has no place in another one.
 ///
 /// Says which type, where, and what was expected; never the value.
@@ -25,6 +27,22 @@ pub enum ValueErrorKind {
         /// What can't hold it.
         target: &'static str,
     },
+    /// The type asked for isn't for values of its type.
+    Mismatch {
+        /// What was asked for.
+        target: &'static str,
+    },
+    /// It is NULL, and the type asked for has no place for that.
+    Null,
+    /// The UPDATE left it alone and the server didn't send it, and the type asked for has no place for that.
+    Unchanged,
+    /// It is of a type that isn't known.
+    UnknownType {
+        /// The type.
+        oid: Oid,
+    },
+    /// It has another form only on its server: a type of an extension, or the name of an object.
+    OneForm,
 }
 
 impl ValueError {
@@ -38,6 +56,39 @@ impl ValueError {
     #[cold]
     pub(crate) fn out_of_range(type_name: &'static str, target: &'static str) -> Self {
         Self { type_name, kind: ValueErrorKind::OutOfRange { target } }
+    }
+
+    #[cold]
+    pub(crate) fn mismatch(type_name: &'static str, target: &'static str) -> Self {
+        Self { type_name, kind: ValueErrorKind::Mismatch { target } }
+    }
+
+    #[cold]
+    pub(crate) fn null(type_name: &'static str) -> Self {
+        Self { type_name, kind: ValueErrorKind::Null }
+    }
+
+    #[cold]
+    pub(crate) fn unchanged(type_name: &'static str) -> Self {
+        Self { type_name, kind: ValueErrorKind::Unchanged }
+    }
+
+    #[cold]
+    pub(crate) fn unknown_type(oid: Oid) -> Self {
+        Self { type_name: "unknown", kind: ValueErrorKind::UnknownType { oid } }
+    }
+
+    #[cold]
+    pub(crate) fn one_form(type_name: &'static str) -> Self {
+        Self { type_name, kind: ValueErrorKind::OneForm }
+    }
+
+    /// The same, named as it was asked for.
+    pub(super) fn into_target(mut self, name: &'static str) -> Self {
+        if let ValueErrorKind::Mismatch { target } = &mut self.kind {
+            *target = name;
+        }
+        self
     }
 
     /// The PostgreSQL type, by the name that `format_type` gives.
@@ -59,6 +110,27 @@ impl fmt::Display for ValueError {
             }
             ValueErrorKind::OutOfRange { target } => {
                 write!(f, "{}: the value is outside of what {target} can hold", self.type_name)
+            }
+            ValueErrorKind::Mismatch { target } => {
+                write!(f, "{}: a value of this type isn't read as {target}", self.type_name)
+            }
+            ValueErrorKind::Null => write!(f, "{}: NULL, which only an Option can hold", self.type_name),
+            ValueErrorKind::Unchanged => {
+                write!(
+                    f,
+                    "{}: not sent, for the UPDATE left it alone; only a Field can say so",
+                    self.type_name
+                )
+            }
+            ValueErrorKind::UnknownType { oid } => {
+                write!(f, "type {oid} is not known; read the types of the database that it is from")
+            }
+            ValueErrorKind::OneForm => {
+                write!(
+                    f,
+                    "{}: only its server can turn one form into the other; ask for text",
+                    self.type_name
+                )
             }
         }
     }

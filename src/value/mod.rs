@@ -21,8 +21,15 @@ mod range;
 mod geometric;
 mod tsvector;
 mod tsquery;
+mod snapshot;
 mod types;
 mod builtin;
+mod leaf;
+mod view;
+mod shape;
+mod transcode;
+mod read;
+mod field;
 #[cfg(test)]
 mod checks;
 
@@ -34,17 +41,22 @@ pub use self::bytea::Bytea;
 pub use self::composite::{CompositeBinary, CompositeField, CompositeText};
 pub use self::datetime::{Date, Interval, LocalDateTime, Time, TimeTz};
 pub use self::error::{ValueError, ValueErrorKind};
+pub use self::field::Field;
 pub use self::float::{Float4, Float8};
 pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};
 pub use self::numeric::Numeric;
 pub use self::range::{Multirange, Range};
+pub use self::read::FromValue;
 pub use self::scalar::{Bool, InternalChar, Money, Tid, Uuid, Xid8};
+pub use self::shape::{Array, Composite, Shape};
+pub use self::snapshot::Snapshot;
 pub use self::text::{Jsonb, Jsonpath, Text};
 pub use self::tsquery::{QueryItem, TsQuery};
 pub use self::tsvector::{Lexeme, Position, TsVector, Weight};
 pub use self::types::{Type, TypeField, TypeKind, Types};
 pub use self::vector::{Int2Vector, OidVector};
+pub use self::view::{Item, Value};
 
 /// A type of PostgreSQL in both of its forms. Its text is what `Display` prints.
 ///
