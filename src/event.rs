@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::pgoutput::{LogicalMessage, Origin, Relation};
-use crate::{Lsn, Row, Timestamp, Xid};
+use crate::row::{Cells, ColumnIndex};
+use crate::value::FromValue;
+use crate::{Lsn, Row, RowError, Timestamp, Xid};
 
 /// One step of the stream.
 ///
@@ -128,6 +130,23 @@ impl OldRow {
     pub fn row(&self) -> &Row {
         match self {
             Self::Key(row) | Self::Full(row) => row,
+        }
+    }
+
+    /// The value of a column as a Rust type, as [`Row::read`] gives it. What isn't part of a key was not sent, and is
+    /// never taken for NULL.
+    ///
+    /// # Errors
+    ///
+    /// As [`Row::read`]; a column that isn't part of a [`Key`](Self::Key), where `T` is no [`Field`](crate::Field).
+    pub fn read<'a, T: FromValue<'a>>(&'a self, column: impl ColumnIndex) -> Result<T, RowError> {
+        self.cells().read(column)
+    }
+
+    pub(crate) fn cells(&self) -> Cells<'_> {
+        match self {
+            Self::Key(row) => Cells::new(row).key_only(),
+            Self::Full(row) => Cells::new(row),
         }
     }
 

@@ -78,7 +78,7 @@
 //! ```
 //!
 //! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
-//! from.
+//! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct.
 //!
 //! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.
@@ -89,7 +89,7 @@
 //! |---|---|---|
 //! | `net` | yes | connections, the stream, sinks, the pipeline; on tokio |
 //! | `tls` | yes | TLS for connections, by rustls |
-//! | `serde` | yes | `Serialize` and `Deserialize` for [`Lsn`], [`Xid`], [`Oid`], [`RelationId`], [`Timestamp`] |
+//! | `serde` | yes | rows as Rust types: `de`; `Serialize` and `Deserialize` for the shared words and for values |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
 //!
@@ -120,6 +120,8 @@ pub mod pgoutput;
 pub mod value;
 mod row;
 pub mod event;
+#[cfg(feature = "serde")]
+pub mod de;
 pub mod assemble;
 pub mod catalog;
 pub mod capture;
@@ -143,6 +145,8 @@ pub mod pipeline;
 
 #[cfg(feature = "net")]
 pub use connection::{Config, Connection, SlotName, SlotOptions};
+#[cfg(feature = "serde")]
+pub use de::Typed;
 #[cfg(feature = "net")]
 pub use error::Error;
 pub use event::{Change, Event, OldRow};
@@ -150,10 +154,11 @@ pub use lsn::{Lsn, ParseLsnError};
 pub use pgoutput::{Column, Relation};
 #[cfg(feature = "net")]
 pub use pipeline::Pipeline;
-pub use row::Row;
+pub use row::{ColumnIndex, Row, RowError, RowErrorKind};
 #[cfg(feature = "net")]
 pub use sink::{Batch, ChangeSink};
 #[cfg(feature = "net")]
 pub use stream::{ReplicationStream, StreamOptions};
 pub use time::{ParseTimestampError, Timestamp};
+pub use value::{Field, Value};
 pub use xid::{Oid, RelationId, Xid};

@@ -1,10 +1,18 @@
 //! Row = relation + tuple.
 
+mod cells;
+mod error;
+
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+#[cfg(feature = "serde")]
+pub(crate) use self::cells::Cell;
+pub(crate) use self::cells::Cells;
+pub use self::cells::ColumnIndex;
+pub use self::error::{RowError, RowErrorKind};
 use crate::pgoutput::{Column, Datum, Relation, Tuple};
-use crate::value::Types;
+use crate::value::{FromValue, Types};
 
 /// What all rows of a relation share: one reference count for each row.
 #[derive(Debug)]
@@ -79,6 +87,38 @@ impl Row {
     /// The value of the column of this name; none if there is no such column.
     pub fn get(&self, column: &str) -> Option<Datum<'_>> {
         self.iter().find_map(|(candidate, datum)| (candidate.name == column).then_some(datum))
+    }
+
+    /// The value of a column as a Rust type: see [`FromValue`] for which.
+    ///
+    /// Of a row that is a key alone, ask the [`OldRow`](crate::OldRow).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use walferry::pgoutput::{Column, Datum, Relation, ReplicaIdentity, Tuple};
+    /// # use walferry::{Oid, RelationId, Row};
+    /// # let column = |name: &str, oid| Column { name: name.into(), type_oid: Oid::new(oid), type_modifier: -1, is_key: false };
+    /// # let relation = Arc::new(Relation {
+    /// #     id: RelationId::new(16384),
+    /// #     schema: "public".into(),
+    /// #     name: "notes".into(),
+    /// #     replica_identity: ReplicaIdentity::Default,
+    /// #     columns: vec![column("id", 23), column("body", 25)],
+    /// # });
+    /// # let row = Row::new(relation, Tuple::from_datums([Datum::Text(b"7"), Datum::Null])).unwrap();
+    /// let id: i32 = row.read("id")?;
+    /// let body: Option<&str> = row.read(1)?;
+    /// assert_eq!((id, body), (7, None));
+    /// assert!(row.read::<&str>("body").is_err(), "NULL is no text");
+    /// # Ok::<(), walferry::RowError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No such column; NULL where `T` is no `Option`; an unchanged value where it is no [`Field`](crate::Field); and what
+    /// reading says.
+    pub fn read<'a, T: FromValue<'a>>(&'a self, column: impl ColumnIndex) -> Result<T, RowError> {
+        Cells::new(self).read(column)
     }
 
     /// The columns with their values, in order.

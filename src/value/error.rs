@@ -34,7 +34,8 @@ pub enum ValueErrorKind {
     },
     /// It is NULL, and the type asked for has no place for that.
     Null,
-    /// The UPDATE left it alone and the server didn't send it, and the type asked for has no place for that.
+    /// The server left it out, since the UPDATE left it alone or since it isn't part of the key, and the type asked
+    /// for has no place for that.
     Unchanged,
     /// It is of a type that isn't known.
     UnknownType {
@@ -64,13 +65,13 @@ impl ValueError {
     }
 
     #[cold]
-    pub(crate) fn null(type_name: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::Null }
+    pub(crate) fn null() -> Self {
+        Self { type_name: "NULL", kind: ValueErrorKind::Null }
     }
 
     #[cold]
-    pub(crate) fn unchanged(type_name: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::Unchanged }
+    pub(crate) fn unchanged() -> Self {
+        Self { type_name: "unchanged", kind: ValueErrorKind::Unchanged }
     }
 
     #[cold]
@@ -91,7 +92,7 @@ impl ValueError {
         self
     }
 
-    /// The PostgreSQL type, by the name that `format_type` gives.
+    /// The PostgreSQL type, by the name that `format_type` gives, where it is known.
     pub fn type_name(&self) -> &'static str {
         self.type_name
     }
@@ -114,7 +115,7 @@ impl fmt::Display for ValueError {
             ValueErrorKind::Mismatch { target } => {
                 write!(f, "{}: a value of this type isn't read as {target}", self.type_name)
             }
-            ValueErrorKind::Null => write!(f, "{}: NULL, which only an Option can hold", self.type_name),
+            ValueErrorKind::Null => f.write_str("NULL, which only an Option can hold"),
             ValueErrorKind::Unchanged => {
                 write!(
                     f,

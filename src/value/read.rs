@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::leaf::is_text;
 use super::view::Either;
 use super::{
     Array, Bits, Bool, Bytea, Cidr, Circle, Date, Float4, Float8, GeoBox, Inet, Int2Vector, InternalChar,
@@ -11,6 +10,8 @@ use super::{
     TypeKind, Uuid, Value, ValueError, Wire, Xid8,
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
+
+const JSONB: Oid = Oid::new(3802);
 
 /// A Rust type that values are read as.
 ///
@@ -45,7 +46,7 @@ pub trait FromValue<'a>: Sized {
         None
     }
 
-    /// What stands for a value that wasn't sent because the UPDATE left it alone: only `Field` has something.
+    /// What stands for a value that wasn't sent because the UPDATE left it alone: only [`Field`](super::Field) has something.
     fn unchanged() -> Option<Self> {
         None
     }
@@ -167,13 +168,11 @@ impl<'a> FromValue<'a> for &'a str {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match value.either()? {
             Either::Text(text) => Ok(text),
-            Either::Binary(bytes) => match value.base()? {
-                base if is_text(base.oid) || matches!(base.kind, TypeKind::Enum { .. }) => {
-                    Text::from_binary(bytes).map(|text| text.0)
-                }
-                base if base.oid == Oid::new(3802) => Jsonb::from_binary(bytes).map(|text| text.0),
-                _ => Err(value.mismatch("&str, when it is sent in binary form")),
-            },
+            Either::Binary(bytes) if value.is_text() => Text::from_binary(bytes).map(|text| text.0),
+            Either::Binary(bytes) if value.base()?.oid == JSONB => {
+                Jsonb::from_binary(bytes).map(|text| text.0)
+            }
+            Either::Binary(_) => Err(value.mismatch("&str, when it is sent in binary form")),
         }
     }
 }
@@ -244,12 +243,12 @@ impl<'a, T: for<'item> FromValue<'item>> FromValue<'a> for Vec<T> {
             [] => {}
             [dimension] if dimension.lower == 1 => {}
             // Always begins with 0.
-            [_] if matches!(value.base()?.kind, TypeKind::Vector { .. }) => {}
+            [_] if value.is_vector() => {}
             _ => return Err(ValueError::out_of_range(value.type_name(), "a Vec")),
         }
         let item = |item: &Option<super::Item<'a>>| match item {
             Some(item) => item.value().read(),
-            None => T::null().ok_or_else(|| ValueError::null(value.type_name())),
+            None => T::null().ok_or_else(ValueError::null),
         };
         array.elements.iter().map(item).collect()
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::leaf::is_text;
 use super::{FromValue, Shape, Type, TypeKind, Types, ValueError, transcode};
 use crate::Oid;
 use crate::pgoutput::Datum;
@@ -92,8 +93,19 @@ impl<'a> Value<'a> {
         self.types.base(self.type_oid).map_or(self.type_oid, |base| base.oid)
     }
 
+    /// Whether both of its forms are the same text: a label, say.
+    pub(crate) fn is_text(&self) -> bool {
+        let is_text = |base: &Type| is_text(base.oid) || matches!(base.kind, TypeKind::Enum { .. });
+        self.base().is_ok_and(is_text)
+    }
+
+    /// Whether it is an `int2vector` or `oidvector`.
+    pub(crate) fn is_vector(&self) -> bool {
+        self.base().is_ok_and(|base| matches!(base.kind, TypeKind::Vector { .. }))
+    }
+
     /// What the type is called in an error: by name if it comes with every server, otherwise by kind.
-    pub(super) fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         self.types.base(self.type_oid).map_or("unknown", Type::static_name)
     }
 
@@ -160,7 +172,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn mismatch(&self, target: &'static str) -> ValueError {
+    pub(crate) fn mismatch(&self, target: &'static str) -> ValueError {
         ValueError::mismatch(self.type_name(), target)
     }
 }

@@ -143,7 +143,7 @@ fn every_change_becomes_what_the_wire_said() {
         }),
     ]);
     let known = Arc::new(relation(1));
-    let row = |tuple: &Tuple| crate::Row::new(Arc::clone(&known), tuple.clone()).unwrap();
+    let row = |tuple: &Tuple| Row::new(Arc::clone(&known), tuple.clone()).unwrap();
     let expected = [
         Change::Update { old: Some(crate::OldRow::Key(row(&first))), new: row(&second) },
         Change::Update { old: None, new: row(&second) },

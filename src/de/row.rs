@@ -1,0 +1,130 @@
+//! A row as a struct, a map, or a tuple.
+
+use serde::Deserialize;
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::error::Error;
+use super::value::Input;
+use crate::RowError;
+use crate::row::{Cell, Cells};
+
+pub(super) fn deserialize<'de, T: Deserialize<'de>>(cells: Cells<'de>) -> Result<T, RowError> {
+    let mut at = None;
+    T::deserialize(Whole { cells, at: &mut at }).map_err(|error| locate(cells, at, error))
+}
+
+/// Says where it went wrong: in the column that was read last, if one was being read.
+fn locate(cells: Cells<'_>, at: Option<Cell<'_>>, error: Error) -> RowError {
+    match (at, error) {
+        (Some(cell), Error::Value(source)) => cell.error(source),
+        (Some(cell), Error::Shape(words)) => RowError::shape(cells.row(), Some(cell.column), words),
+        (None, Error::Value(source)) => RowError::shape(cells.row(), None, source.to_string()),
+        (None, Error::Shape(words)) => RowError::shape(cells.row(), None, words),
+    }
+}
+
+struct Whole<'de, 'at> {
+    cells: Cells<'de>,
+    /// The column that is being read.
+    at: &'at mut Option<Cell<'de>>,
+}
+
+impl<'de> Deserializer<'de> for Whole<'de, '_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(Columns { cells: self.cells.iter(), at: self.at })
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_seq(Columns { cells: self.cells.iter(), at: self.at })
+    }
+
+    /// As many columns as asked for, no fewer and no more.
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
+        if len != self.cells.len() {
+            return Err(Error::Shape(format!("expected {len} columns, the table has {}", self.cells.len())));
+        }
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_tuple(len, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A row is there.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf map struct enum identifier
+        ignored_any
+    }
+}
+
+struct Columns<'de, 'at, I> {
+    cells: I,
+    at: &'at mut Option<Cell<'de>>,
+}
+
+impl<'de, I: Iterator<Item = Cell<'de>>> Columns<'de, '_, I> {
+    fn read<S: DeserializeSeed<'de>>(&mut self, seed: S, cell: Cell<'de>) -> Result<S::Value, Error> {
+        *self.at = Some(cell);
+        let value = seed.deserialize(Input::cell(&cell))?;
+        *self.at = None;
+        Ok(value)
+    }
+}
+
+impl<'de, I: Iterator<Item = Cell<'de>>> MapAccess<'de> for Columns<'de, '_, I> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        *self.at = self.cells.next();
+        let Some(cell) = *self.at else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(&cell.column.name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        // Set by the key that was read before.
+        let cell = self.at.ok_or_else(|| Error::Shape("expected a key before a value".to_owned()))?;
+        self.read(seed, cell)
+    }
+}
+
+impl<'de, I: Iterator<Item = Cell<'de>>> SeqAccess<'de> for Columns<'de, '_, I> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
+        let Some(cell) = self.cells.next() else { return Ok(None) };
+        self.read(seed, cell).map(Some)
+    }
+}
