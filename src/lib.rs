@@ -8,7 +8,7 @@
 //! ```text
 //!            no I/O, no clock, no async                            │        I/O: feature "net"
 //!                                                                  │
-//!  frame        pgoutput           assemble         row            │   connection ── START_REPLICATION ──┐
+//!  frame        pgoutput           assemble       value, row      │   connection ── START_REPLICATION ──┐
 //! ┌───────┐    ┌──────────┐ Message ┌───────────┐ Event ┌───────┐  │                                     ▼
 //! │ frames├───►│ decoder  ├────────►│ committed ├──────►│ rows  │──┼──► ReplicationStream: Stream<Item = Result<Event>>
 //! └───────┘    └──────────┘         │ txns      │       └───────┘  │         │                   ▲
@@ -117,10 +117,10 @@ mod wire;
 // Bytes to frames to messages to committed transactions.
 pub mod frame;
 pub mod pgoutput;
+pub mod value;
 mod row;
 pub mod event;
 pub mod assemble;
-pub mod value;
 pub mod catalog;
 pub mod capture;
 pub mod quote;

@@ -1,11 +1,21 @@
 //! Row = relation + tuple.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::pgoutput::{Column, Datum, Relation, Tuple};
+use crate::value::Types;
+
+/// What all rows of a relation share: one reference count for each row.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) types: Arc<Types>,
+}
 
 /// A row: the values, and the relation that says what they are.
+///
+/// Two rows are equal when their relations and their values are, whatever is known of the types.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -23,16 +33,28 @@ use crate::pgoutput::{Column, Datum, Relation, Tuple};
 /// assert_eq!(row.get("body"), Some(Datum::Text(b"null")));
 /// assert_eq!(row.get("title"), None);
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Row {
-    relation: Arc<Relation>,
+    table: Arc<Table>,
     tuple: Tuple,
 }
 
 impl Row {
-    /// Joins the two, if the relation has as many columns as the tuple has values.
+    /// Joins the two, if the relation has as many columns as the tuple has values. Of types it knows the built-in
+    /// ones.
     pub fn new(relation: Arc<Relation>, tuple: Tuple) -> Option<Self> {
-        (relation.columns.len() == tuple.len()).then_some(Self { relation, tuple })
+        static BUILT_IN: LazyLock<Arc<Types>> = LazyLock::new(Arc::default);
+        Self::with_types(relation, Arc::clone(&BUILT_IN), tuple)
+    }
+
+    /// The same, with the types that its columns may have.
+    pub fn with_types(relation: Arc<Relation>, types: Arc<Types>, tuple: Tuple) -> Option<Self> {
+        Self::of(Arc::new(Table { relation, types }), tuple)
+    }
+
+    /// A row of a table that is known already.
+    pub(crate) fn of(table: Arc<Table>, tuple: Tuple) -> Option<Self> {
+        (table.relation.columns.len() == tuple.len()).then_some(Self { table, tuple })
     }
 
     /// What the values are.
@@ -40,7 +62,13 @@ impl Row {
     /// Rows that arrive between two changes of their table share one relation: compare with
     /// [`Arc::ptr_eq`] to see whether the table changed.
     pub fn relation(&self) -> &Arc<Relation> {
-        &self.relation
+        &self.table.relation
+    }
+
+    /// The types that its columns may have, as far as they are known: the built-in ones, and those that the source's
+    /// catalogue told of.
+    pub fn types(&self) -> &Arc<Types> {
+        &self.table.types
     }
 
     /// The values.
@@ -55,20 +83,29 @@ impl Row {
 
     /// The columns with their values, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Column, Datum<'_>)> {
-        self.relation.columns.iter().zip(self.tuple.iter())
+        self.table.relation.columns.iter().zip(self.tuple.iter())
     }
 
     /// A copy whose values have memory of their own: see [`Tuple::detach`].
     #[must_use = "the row that was given still keeps its read buffer"]
     pub fn detach(&self) -> Self {
-        Self { relation: Arc::clone(&self.relation), tuple: self.tuple.detach() }
+        Self { table: Arc::clone(&self.table), tuple: self.tuple.detach() }
     }
 }
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        let same_relation = Arc::ptr_eq(self.relation(), other.relation());
+        (same_relation || self.relation() == other.relation()) && self.tuple == other.tuple
+    }
+}
+
+impl Eq for Row {}
 
 impl fmt::Debug for Row {
     /// Shows names and kinds, no values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{} ", self.relation.schema, self.relation.name)?;
+        write!(f, "{}.{} ", self.relation().schema, self.relation().name)?;
         f.debug_map().entries(self.iter().map(|(column, datum)| (&column.name, datum))).finish()
     }
 }

@@ -7,11 +7,12 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{Bytes, BytesMut};
+use walferry::assemble::Assembler;
 use walferry::capture::{Context, Reader, Writer};
 use walferry::frame::{Frame, XLogData};
 use walferry::pgoutput::{
-    Column, Datum, Decoder, Delete, Insert, Message, OldTuple, Relation, ReplicaIdentity, StreamStart, Tuple,
-    Update,
+    Begin, Column, Datum, Decoder, Delete, Insert, Message, OldTuple, Relation, ReplicaIdentity, StreamStart,
+    Tuple, Update,
 };
 use walferry::{Lsn, Oid, RelationId, Timestamp, Xid};
 
@@ -104,6 +105,26 @@ fn decoding_rows_in_a_stream_block_allocates_nothing() {
     decoder.decode(Message::StreamStart(start).encode()).expect("a block begins");
     let (info, rows) = allocations(decoder, cut_from_one_buffer(&changes(Some(Xid::new(8)))));
     assert_eq!(rows, ROWS);
+    assert_eq!((info.count_total, info.bytes_total), (0, 0));
+}
+
+#[test]
+fn assembling_rows_allocates_nothing() {
+    let (commit_lsn, commit_time, xid) = (Lsn::new(16), Timestamp::from_micros(0), Xid::new(7));
+    let mut assembler = Assembler::new();
+    let announcements = [RELATION, RelationId::new(16_385)].map(relation);
+    let begin = Message::Begin(Begin { commit_lsn, commit_time, xid });
+    let mut assemble = |message| {
+        assembler.push(message).expect("it can stand here");
+        std::iter::from_fn(|| assembler.poll()).map(|event| event.byte_len()).sum::<usize>()
+    };
+    for message in [begin].into_iter().chain(announcements).chain(changes(None).drain(..4)) {
+        assemble(message);
+    }
+    let changes = changes(None);
+    let mut bytes = 0;
+    let info = measure(|| bytes = changes.into_iter().map(assemble).sum());
+    assert!(bytes > ROWS);
     assert_eq!((info.count_total, info.bytes_total), (0, 0));
 }
 

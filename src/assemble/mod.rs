@@ -14,12 +14,14 @@ mod violation;
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use self::relations::Relations;
 use self::streamed::Streamed;
 pub use self::violation::Violation;
 use crate::event::{Begin, Commit, Event};
 use crate::pgoutput::{self, LogicalMessage, Message, Origin, StreamAbort, StreamCommit, StreamStart};
+use crate::value::Types;
 use crate::{Lsn, Xid};
 
 /// Puts messages together into whole committed transactions, in commit order.
@@ -77,6 +79,17 @@ impl Assembler {
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.streamed.limit = bytes;
         self
+    }
+
+    /// Which types the columns of its rows may have; the built-in ones, if not said.
+    pub fn types(mut self, types: Arc<Types>) -> Self {
+        self.set_types(types);
+        self
+    }
+
+    /// Rows that are assembled from here on have these types. Their relations stay the same.
+    pub fn set_types(&mut self, types: Arc<Types>) {
+        self.relations.set_types(types);
     }
 
     /// Takes in one message, in the order of the wire.

@@ -6,16 +6,29 @@ use std::sync::Arc;
 use super::Violation;
 use crate::event::{Change, Event, OldRow};
 use crate::pgoutput::{Message, OldTuple, Relation, Truncate, Tuple, Update};
+use crate::row::Table;
+use crate::value::Types;
 use crate::{RelationId, Row, Xid};
 
 #[derive(Debug, Default)]
 pub(super) struct Relations {
-    known: HashMap<RelationId, Arc<Relation>>,
+    known: HashMap<RelationId, Arc<Table>>,
     /// Rows come in runs of one relation: the last one spares most lookups.
-    last: Option<Arc<Relation>>,
+    last: Option<Arc<Table>>,
+    types: Arc<Types>,
 }
 
 impl Relations {
+    /// Rows have these types from now on. The relations stay the same.
+    pub(super) fn set_types(&mut self, types: Arc<Types>) {
+        self.last = None;
+        for table in self.known.values_mut() {
+            let relation = Arc::clone(&table.relation);
+            *table = Arc::new(Table { relation, types: Arc::clone(&types) });
+        }
+        self.types = types;
+    }
+
     /// Turns what stands inside a transaction into an event; a Relation or Type is only remembered.
     ///
     /// With the event comes the (sub)transaction that the message names, inside a stream block.
@@ -46,28 +59,29 @@ impl Relations {
     /// The server announces a relation again after anything that emptied its cache: only a difference is news, and
     /// makes a new [`Arc`].
     fn announce(&mut self, relation: Relation) {
-        if self.known.get(&relation.id).is_some_and(|known| **known == relation) {
+        if self.known.get(&relation.id).is_some_and(|known| *known.relation == relation) {
             return;
         }
         self.last = None;
-        self.known.insert(relation.id, Arc::new(relation));
+        let (id, relation, types) = (relation.id, Arc::new(relation), Arc::clone(&self.types));
+        self.known.insert(id, Arc::new(Table { relation, types }));
     }
 
-    fn relation(&mut self, id: RelationId) -> Result<Arc<Relation>, Violation> {
+    fn table(&mut self, id: RelationId) -> Result<Arc<Table>, Violation> {
         match &self.last {
-            Some(last) if last.id == id => Ok(Arc::clone(last)),
+            Some(last) if last.relation.id == id => Ok(Arc::clone(last)),
             _ => {
-                let relation = self.known.get(&id).ok_or(Violation::UnknownRelation(id))?;
-                self.last = Some(Arc::clone(relation));
-                Ok(Arc::clone(relation))
+                let table = self.known.get(&id).ok_or(Violation::UnknownRelation(id))?;
+                self.last = Some(Arc::clone(table));
+                Ok(Arc::clone(table))
             }
         }
     }
 
     fn row(&mut self, relation_id: RelationId, tuple: Tuple) -> Result<Row, Violation> {
-        let relation = self.relation(relation_id)?;
-        let (expected, found) = (relation.columns.len(), tuple.len());
-        Row::new(relation, tuple).ok_or(Violation::ColumnCount { relation_id, expected, found })
+        let table = self.table(relation_id)?;
+        let (expected, found) = (table.relation.columns.len(), tuple.len());
+        Row::of(table, tuple).ok_or(Violation::ColumnCount { relation_id, expected, found })
     }
 
     fn old_row(&mut self, relation_id: RelationId, old: OldTuple) -> Result<OldRow, Violation> {
@@ -83,8 +97,11 @@ impl Relations {
     }
 
     fn truncate(&mut self, truncate: &Truncate) -> Result<Change, Violation> {
-        let relations =
-            truncate.relation_ids.iter().map(|&id| self.relation(id)).collect::<Result<_, _>>()?;
+        let relations = truncate
+            .relation_ids
+            .iter()
+            .map(|&id| Ok(Arc::clone(&self.table(id)?.relation)))
+            .collect::<Result<_, _>>()?;
         let Truncate { cascade, restart_identity, .. } = *truncate;
         Ok(Change::Truncate { relations, cascade, restart_identity })
     }

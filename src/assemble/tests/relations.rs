@@ -3,6 +3,22 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::value::{Type, TypeKind};
+use crate::{Oid, Row};
+
+fn types(name: &'static str) -> Arc<Types> {
+    let kind = TypeKind::Enum { labels: vec!["null".into()] };
+    let made = Type { oid: Oid::new(16_400), schema: "public".into(), name: name.into(), kind };
+    Arc::new(Types::from_iter([made]))
+}
+
+fn rows(events: &[Event]) -> Vec<&Row> {
+    let changes = events.iter().filter_map(|event| match event {
+        Event::Change(change) => Some(change.rows()),
+        _ => None,
+    });
+    changes.flatten().collect()
+}
 
 fn relations(events: &[Event]) -> Vec<&Arc<Relation>> {
     events
@@ -43,6 +59,37 @@ fn a_different_announcement_makes_a_new_relation_and_leaves_the_old_rows_theirs(
     let found = relations(&events);
     assert!(!Arc::ptr_eq(found[0], found[1]));
     assert_eq!([&**found[0], &**found[1]], [&relation(1), &renamed]);
+}
+
+#[test]
+fn rows_have_the_types_that_the_assembler_has() {
+    let (first, second) = (types("first"), types("second"));
+    let mut assembler = Assembler::new().types(Arc::clone(&first));
+    let announce = Message::Relation(None, relation(1));
+    let mut events = assemble(&mut assembler, [begin(0x10, XID), announce, insert(None, "1")]).unwrap();
+    assembler.set_types(Arc::clone(&second));
+    events.extend(assemble(&mut assembler, [insert(None, "1")]).unwrap());
+    let rows = rows(&events);
+    assert!(Arc::ptr_eq(rows[0].types(), &first) && Arc::ptr_eq(rows[1].types(), &second));
+    assert!(Arc::ptr_eq(rows[0].relation(), rows[1].relation()), "the table did not change");
+    assert_eq!(rows[0], rows[1], "what is known of types is no part of a row");
+}
+
+#[test]
+fn a_relation_announced_later_has_the_types_too() {
+    let second = types("second");
+    let mut assembler = Assembler::new();
+    assembler.set_types(Arc::clone(&second));
+    let messages = [begin(0x10, XID), Message::Relation(None, relation(1)), insert(None, "1")];
+    let events = assemble(&mut assembler, messages).unwrap();
+    assert!(Arc::ptr_eq(rows(&events)[0].types(), &second));
+}
+
+#[test]
+fn a_row_without_more_knows_the_built_in_types() {
+    let row = || Row::new(Arc::new(relation(1)), Tuple::from_datums([Datum::Null])).unwrap();
+    assert_eq!(**row().types(), Types::new());
+    assert!(Arc::ptr_eq(row().types(), row().types()));
 }
 
 #[test]
@@ -96,7 +143,7 @@ fn every_change_becomes_what_the_wire_said() {
         }),
     ]);
     let known = Arc::new(relation(1));
-    let row = |tuple: &Tuple| crate::Row::new(Arc::clone(&known), tuple.clone()).unwrap();
+    let row = |tuple: &Tuple| Row::new(Arc::clone(&known), tuple.clone()).unwrap();
     let expected = [
         Change::Update { old: Some(crate::OldRow::Key(row(&first))), new: row(&second) },
         Change::Update { old: None, new: row(&second) },

@@ -180,7 +180,7 @@ impl<'a> Statement<'a> {
 fn updated_key(old: Option<&OldRow>, new: &Row) -> Option<Row> {
     let datums = old?.row().tuple().iter().zip(new.tuple().iter());
     let merged = datums.map(|(old, new)| if new == Datum::Unchanged { old } else { new });
-    Row::new(Arc::clone(new.relation()), Tuple::from_datums(merged))
+    Row::with_types(Arc::clone(new.relation()), Arc::clone(new.types()), Tuple::from_datums(merged))
 }
 
 /// What an UPDATE has to do.
