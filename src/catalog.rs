@@ -1,10 +1,13 @@
-//! What the source's catalogue knows of tables and the wire doesn't say.
+//! What the source's catalogue knows of tables and types, and the wire doesn't say.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::RelationId;
+use crate::value::Types;
 
-/// Facts about tables, by oid, as they were when they were read. A table that isn't here has none of these traits.
+/// Facts about tables, by oid, as they were when they were read; and the types. A table that isn't here has none of
+/// these traits.
 ///
 /// ```
 /// use walferry::RelationId;
@@ -20,6 +23,7 @@ use crate::RelationId;
 pub struct Catalog {
     tables: HashMap<RelationId, TableFacts>,
     unknown: TableFacts,
+    types: Arc<Types>,
 }
 
 /// Facts about one table.
@@ -50,10 +54,33 @@ impl Catalog {
         ids.sort_unstable();
         ids.into_iter().filter_map(|id| Some((id, self.tables.get(&id)?)))
     }
+
+    /// The types: the built-in ones, and those that were read from the source.
+    pub fn types(&self) -> &Arc<Types> {
+        &self.types
+    }
+
+    /// Says what the types are.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use walferry::Oid;
+    /// use walferry::catalog::Catalog;
+    /// use walferry::value::{Type, TypeKind, Types};
+    ///
+    /// let kind = TypeKind::Enum { labels: vec!["null".into()] };
+    /// let mood = Type { oid: Oid::new(16400), schema: "public".into(), name: "mood".into(), kind };
+    /// let mut catalog = Catalog::default();
+    /// catalog.set_types(Arc::new(Types::from_iter([mood])));
+    /// assert!(catalog.types().get(Oid::new(16400)).is_some());
+    /// ```
+    pub fn set_types(&mut self, types: Arc<Types>) {
+        self.types = types;
+    }
 }
 
 impl FromIterator<(RelationId, TableFacts)> for Catalog {
     fn from_iter<I: IntoIterator<Item = (RelationId, TableFacts)>>(tables: I) -> Self {
-        Self { tables: tables.into_iter().collect(), unknown: TableFacts::default() }
+        Self { tables: tables.into_iter().collect(), ..Self::default() }
     }
 }

@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
 
+use super::types;
 use crate::catalog::{Catalog, TableFacts};
+use crate::value::Types;
 use crate::wire::{DecodeError, DecodeErrorKind, Reader, Write as _};
 use crate::{Lsn, RelationId};
 
@@ -24,7 +28,7 @@ pub struct Context {
     pub start_lsn: Lsn,
     /// Whether the option `streaming` was `parallel`: Stream Abort is longer then.
     pub parallel_streaming: bool,
-    /// What the catalogue knew of the tables.
+    /// What the catalogue knew of the tables and of the types.
     pub catalog: Catalog,
 }
 
@@ -55,12 +59,14 @@ impl Context {
             pairs
                 .extend(facts.identity_always.iter().map(|name| ("identity_always", format!("{id} {name}"))));
         }
+        pairs.extend(self.catalog.types().inserted().map(|known| ("type", types::print(known))));
         pairs
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut context = Self::default();
         let mut tables = std::collections::HashMap::<RelationId, TableFacts>::new();
+        let mut types = Types::new();
         while r.left() > 0 {
             let (key, value) = (text(r)?, text(r)?);
             let unreadable = || {
@@ -89,15 +95,17 @@ impl Context {
                     let id = id.parse().map(RelationId::new).map_err(|_| unreadable())?;
                     tables.entry(id).or_default().identity_always.push(column.to_owned());
                 }
+                "type" => drop(types.insert(types::parse(value).ok_or_else(unreadable)?)),
                 _ => {}
             }
         }
         context.catalog = tables.into_iter().collect();
+        context.catalog.set_types(Arc::new(types));
         Ok(context)
     }
 }
 
-fn text<'a>(r: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+pub(super) fn text<'a>(r: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let length = r.length("text length")?;
     let bytes = r.take(length)?;
     std::str::from_utf8(bytes).map_err(|_| r.fail(DecodeErrorKind::InvalidUtf8))

@@ -1,4 +1,5 @@
 use std::io::{Read, Seek};
+use std::sync::Arc;
 
 use super::{CaptureError, Context, Reader, Record};
 use crate::Lsn;
@@ -57,7 +58,7 @@ impl<R: Read> Events<R> {
         self
     }
 
-    /// How the stream was started that is being read.
+    /// How the stream was started that is being read. Its types are those that are known by now.
     pub fn context(&self) -> &Context {
         &self.context
     }
@@ -69,7 +70,8 @@ impl<R: Read> Events<R> {
 
     fn start(&mut self, context: Context) {
         self.decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
-        self.assembler = Assembler::new().memory_limit(self.memory_limit);
+        let types = Arc::clone(context.catalog.types());
+        self.assembler = Assembler::new().memory_limit(self.memory_limit).types(types);
         self.context = context;
     }
 
@@ -83,6 +85,11 @@ impl<R: Read> Events<R> {
     fn take_in(&mut self, record: Record) -> Result<(), CaptureError> {
         match record {
             Record::Context(context) => self.start(context),
+            Record::Types(types) => {
+                let types = Arc::new(types);
+                self.assembler.set_types(Arc::clone(&types));
+                self.context.catalog.set_types(types);
+            }
             Record::Frame { payload, .. } => {
                 if let Frame::XLogData(data) = Frame::decode(payload)? {
                     let message = self.decoder.decode(data.payload)?;

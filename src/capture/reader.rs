@@ -1,11 +1,13 @@
+use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::crc::crc32c;
 use super::writer::Frames;
-use super::{CONTEXT, CaptureError, Context, FRAMES, RESUME_POINT, SIGNATURE, VERSION};
+use super::{CONTEXT, CaptureError, Context, FRAMES, RESUME_POINT, SIGNATURE, TYPES, VERSION, types};
 use crate::frame::XLogData;
+use crate::value::Types;
 use crate::wire::{DecodeError, DecodeErrorKind, Reader as Fields};
 use crate::{Lsn, Timestamp};
 
@@ -21,8 +23,8 @@ pub struct Reader<R> {
     /// Where the next block begins.
     offset: u64,
     torn_tail: Option<u64>,
-    /// The context that holds where reading goes on, until it was given.
-    context: Option<Context>,
+    /// The context and the types that hold where reading goes on, until they were given.
+    before: VecDeque<Record>,
     /// What is left of the block that was read last.
     frames: Bytes,
     frames_offset: u64,
@@ -34,6 +36,8 @@ pub struct Reader<R> {
 pub enum Record {
     /// A stream was started: what follows takes a new decoder.
     Context(Context),
+    /// All types that are known from here on, but for the built-in ones.
+    Types(Types),
     /// A frame was received.
     Frame {
         /// When; 2000-01-01 for the relations that a resume point repeats.
@@ -74,7 +78,7 @@ impl<R: Read> Reader<R> {
             input,
             offset,
             torn_tail: None,
-            context: None,
+            before: VecDeque::new(),
             frames: Bytes::new(),
             frames_offset: offset,
         })
@@ -86,8 +90,8 @@ impl<R: Read> Reader<R> {
     ///
     /// A block that is damaged while others follow, or that no writer wrote.
     pub fn next_record(&mut self) -> Result<Option<Record>, CaptureError> {
-        if let Some(context) = self.context.take() {
-            return Ok(Some(Record::Context(context)));
+        if let Some(record) = self.before.pop_front() {
+            return Ok(Some(record));
         }
         while self.frames.is_empty() {
             let offset = self.offset;
@@ -99,8 +103,8 @@ impl<R: Read> Reader<R> {
                 }
                 Block::End => return Ok(None),
             };
-            if let Some(context) = self.open_block(offset, body)? {
-                return Ok(Some(Record::Context(context)));
+            if let Some(record) = self.open_block(offset, body)? {
+                return Ok(Some(record));
             }
         }
         let record = next_frame(&mut self.frames);
@@ -114,11 +118,14 @@ impl<R: Read> Reader<R> {
         self.torn_tail
     }
 
-    fn open_block(&mut self, offset: u64, mut body: Bytes) -> Result<Option<Context>, CaptureError> {
+    fn open_block(&mut self, offset: u64, mut body: Bytes) -> Result<Option<Record>, CaptureError> {
         let malformed = |source| CaptureError::Malformed { offset, source };
         let (kind, mut fields) = Fields::open(&body).map_err(malformed)?;
         match kind {
-            CONTEXT => return Context::read(&mut fields).map(Some).map_err(malformed),
+            CONTEXT => {
+                return Context::read(&mut fields).map(Record::Context).map(Some).map_err(malformed);
+            }
+            TYPES => return types::read(&mut fields).map(Record::Types).map(Some).map_err(malformed),
             FRAMES => {
                 body.advance(1);
                 self.frames = body;
@@ -172,19 +179,21 @@ impl<R: Read> Reader<R> {
 
 impl<R: Read + Seek> Reader<R> {
     /// Moves to the last resume point at or before `lsn`: every transaction that ends behind `lsn` follows whole, and
-    /// perhaps some that end before. The context that holds there comes first, then the relations that are known.
+    /// perhaps some that end before. The context that holds there comes first, then the types, if others were learned
+    /// since, then the relations that are known.
     ///
     /// Returns the position of the resume point; 0/0 for the beginning of the capture.
     ///
     /// # Errors
     ///
-    /// As [`next_record`](Self::next_record). Of the blocks in between only resume points are checked.
+    /// As [`next_record`](Self::next_record). Of the blocks in between only resume points are checked, and what holds at the one found.
     pub fn seek(&mut self, lsn: Lsn) -> Result<Lsn, CaptureError> {
-        let ResumePoint { position, context, block, behind, announcements } = self.find_resume_point(lsn)?;
-        self.context = match context {
-            Some(offset) => self.context_at(offset)?,
-            None => None,
-        };
+        let ResumePoint { position, before, block, behind, announcements } = self.find_resume_point(lsn)?;
+        self.before.clear();
+        for offset in before.into_iter().flatten() {
+            let record = self.record_at(offset)?;
+            self.before.extend(record);
+        }
         self.move_to(behind)?;
         self.torn_tail = None;
         self.frames = announcements;
@@ -194,7 +203,7 @@ impl<R: Read + Seek> Reader<R> {
 
     fn find_resume_point(&mut self, lsn: Lsn) -> Result<ResumePoint, CaptureError> {
         let mut best = ResumePoint::beginning();
-        let mut context = None;
+        let mut before = [None; 2];
         let mut offset = FIRST_BLOCK;
         loop {
             self.move_to(offset)?;
@@ -204,7 +213,8 @@ impl<R: Read + Seek> Reader<R> {
             match kind {
                 // A tail of zeros.
                 _ if length == 0 => return Ok(best),
-                CONTEXT => context = Some(offset),
+                CONTEXT => before = [Some(offset), None],
+                TYPES => before = [before[0], Some(offset)],
                 RESUME_POINT => {
                     self.move_to(offset)?;
                     // One that a crash cut short is where reading ends, not where it can begin.
@@ -215,7 +225,7 @@ impl<R: Read + Seek> Reader<R> {
                         return Ok(best);
                     }
                     let behind = self.offset;
-                    best = ResumePoint { position, context, block: offset, behind, announcements };
+                    best = ResumePoint { position, before, block: offset, behind, announcements };
                 }
                 _ => {}
             }
@@ -223,7 +233,7 @@ impl<R: Read + Seek> Reader<R> {
         }
     }
 
-    fn context_at(&mut self, offset: u64) -> Result<Option<Context>, CaptureError> {
+    fn record_at(&mut self, offset: u64) -> Result<Option<Record>, CaptureError> {
         self.move_to(offset)?;
         match self.read_block()? {
             Block::Whole(body) => self.open_block(offset, body),
@@ -240,8 +250,8 @@ impl<R: Read + Seek> Reader<R> {
 /// Where reading can begin.
 struct ResumePoint {
     position: Lsn,
-    /// Where the block of the context that holds there begins, unless it follows.
-    context: Option<u64>,
+    /// Where the block of the context that holds there begins, unless it follows; and that of the types learned since.
+    before: [Option<u64>; 2],
     /// Where its own block begins, and where it ends.
     block: u64,
     behind: u64,
@@ -252,7 +262,7 @@ struct ResumePoint {
 impl ResumePoint {
     fn beginning() -> Self {
         let (block, behind) = (FIRST_BLOCK, FIRST_BLOCK);
-        Self { position: Lsn::ZERO, context: None, block, behind, announcements: Bytes::new() }
+        Self { position: Lsn::ZERO, before: [None; 2], block, behind, announcements: Bytes::new() }
     }
 }
 

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::crc::crc32c;
-use super::{CONTEXT, Context, FRAMES, RESUME_POINT, SIGNATURE, VERSION};
+use super::{CONTEXT, Context, FRAMES, RESUME_POINT, SIGNATURE, TYPES, VERSION, types};
 use crate::frame::Frame;
 use crate::pgoutput::{Decoder, Message};
+use crate::value::Types;
 use crate::wire::Write as _;
 use crate::{Lsn, Timestamp, Xid};
 
@@ -78,6 +79,19 @@ impl<W: Write> Writer<W> {
             self.write_frames()?;
         }
         self.write_resume_point()
+    }
+
+    /// Says what the types are from here on, in place of all that were known before: rows of the frames that follow
+    /// have these.
+    ///
+    /// # Errors
+    ///
+    /// What `out` says.
+    pub fn append_types(&mut self, types: &Types) -> io::Result<()> {
+        let mut body = BytesMut::from([TYPES].as_slice());
+        types::write(types, &mut body);
+        self.write_frames()?;
+        write_block(&mut self.out, &body)
     }
 
     /// Hands everything to `out`, and flushes that.

@@ -7,7 +7,7 @@ use super::{
     Array, Bits, Bool, Bytea, Cidr, Circle, Date, Float4, Float8, GeoBox, Inet, Int2Vector, InternalChar,
     Interval, Jsonb, Jsonpath, Line, LocalDateTime, Lseg, MacAddr, MacAddr8, Money, Multirange, Numeric,
     OidVector, Path, Point, Polygon, Range, Shape, Snapshot, Text, Tid, Time, TimeTz, TsQuery, TsVector,
-    TypeKind, Uuid, Value, ValueError, Wire, Xid8,
+    Uuid, Value, ValueError, Wire, Xid8,
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
 

@@ -4,6 +4,7 @@ mod context;
 mod damage;
 mod round_trip;
 mod seek;
+mod types;
 
 use std::io::Cursor;
 use std::ops::Range;

@@ -1,11 +1,14 @@
 //! Any frames, any context.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::types::any_types;
 use super::*;
 use crate::RelationId;
-use crate::catalog::TableFacts;
+use crate::catalog::{Catalog, TableFacts};
 use crate::pgoutput::tests::generate::{name, sent};
 
 /// Frames of a server, and bytes that no server sends: a capture keeps what it is given.
@@ -22,7 +25,12 @@ fn any_context() -> impl Strategy<Value = Context> {
         .prop_map(|(identity_always, has_children)| TableFacts { identity_always, has_children })
         // A table of which nothing is known need not be there.
         .prop_filter("something is known", |facts| *facts != TableFacts::default());
-    let catalog = vec((any::<u32>().prop_map(RelationId::new), facts), 0..4);
+    let tables = vec((any::<u32>().prop_map(RelationId::new), facts), 0..4);
+    let catalog = (tables, any_types()).prop_map(|(tables, types)| {
+        let mut catalog: Catalog = tables.into_iter().collect();
+        catalog.set_types(Arc::new(types));
+        catalog
+    });
     let texts = (name(), name(), name(), name(), vec(name(), 0..3));
     (texts, any::<u64>(), any::<bool>(), catalog).prop_map(
         |(
@@ -39,7 +47,7 @@ fn any_context() -> impl Strategy<Value = Context> {
                 publications,
                 start_lsn: Lsn::new(start_lsn),
                 parallel_streaming,
-                catalog: catalog.into_iter().collect(),
+                catalog,
             }
         },
     )
