@@ -78,7 +78,7 @@
 //! ```
 //!
 //! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
-//! from.
+//! from. What the types of a row are, those of users among them, says [`Row::types`].
 //!
 //! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.

@@ -41,6 +41,8 @@ mod transport;
 mod types;
 mod version;
 
+use std::sync::Arc;
+
 use self::command::Transaction;
 use self::route::Canceller;
 use self::startup::{Session, SessionKind};
@@ -82,7 +84,7 @@ pub struct Connection {
     transaction: Transaction,
     canceller: Option<Canceller>,
     /// How to reach the same server again.
-    home: Config,
+    home: Arc<Config>,
     /// Whether it has started its one stream.
     streamed: bool,
     /// Why the connection is of no more use.
@@ -108,7 +110,7 @@ impl Connection {
     }
 
     /// How to reach the same server again.
-    pub(crate) fn home(&self) -> &Config {
+    pub(crate) fn home(&self) -> &Arc<Config> {
         &self.home
     }
 
@@ -136,7 +138,7 @@ impl Connection {
             version,
             transaction: Transaction::None,
             canceller: None,
-            home,
+            home: Arc::new(home),
             streamed: false,
             unusable: None,
         };

@@ -35,6 +35,13 @@ use crate::{Lsn, Timestamp, capture, trace};
 /// server is told what is durable, and that this client lives, whenever the stream or
 /// [`keep_alive`](Self::keep_alive) is polled; it gives up on a client that polls neither for `wal_sender_timeout`.
 ///
+/// Its rows know the types of the database ([`Row::types`](crate::Row::types)), as the catalogue has them when the
+/// stream starts. When a table is announced that uses a type which is not known, or that changed and uses any type of
+/// users, they are read again: over a second, ordinary connection to the same server by the same parameters, which is
+/// closed at once. The rows of that table wait for it, for ten seconds at most; if it fails, the types stay as they
+/// were. The stream may lag behind the catalogue, and not every ALTER TYPE is announced: a row may hold what its types
+/// don't explain.
+///
 /// ```no_run
 /// use std::future::poll_fn;
 /// use std::pin::Pin;

@@ -86,7 +86,7 @@ fn is_known(types: &Types, oid: Oid) -> bool {
     true
 }
 
-async fn load(home: Config) -> Result<Types, Error> {
+async fn load(home: Arc<Config>) -> Result<Types, Error> {
     let load = async {
         let mut connection = Connection::connect_ordinary(&home).await?;
         let types = connection.load_types().await;
@@ -108,7 +108,7 @@ impl ReplicationStream {
                 if self.types.is_news(relation, self.assembler.relation(relation.id), types) =>
             {
                 trace::debug!(table = %relation.name, "reading the types of the source");
-                self.types.loading = Some(Box::pin(load(self.connection.home().clone())));
+                self.types.loading = Some(Box::pin(load(Arc::clone(self.connection.home()))));
             }
             _ => {}
         }
@@ -127,8 +127,9 @@ impl ReplicationStream {
         self.types.outdated = loaded.is_err();
         Poll::Ready(match loaded {
             Ok(types) => self.learn(Arc::new(types)),
-            Err(_error) => {
-                trace::warn!(error = %_error, "the types of the source can't be read; those that are known stay");
+            Err(error) => {
+                trace::warn!(%error, "the types of the source can't be read; those that are known stay");
+                drop(error);
                 Ok(())
             }
         })

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::connection::Config;
 use crate::connection::peer::{Peer, error, message, pipe, row};
@@ -17,7 +19,7 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
         version: ServerVersion::read(version).unwrap(),
         transaction: Transaction::None,
         canceller: None,
-        home: Config::new(),
+        home: Arc::default(),
         streamed: false,
         unusable: None,
     };
@@ -27,7 +29,7 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
 impl Connection {
     /// As if it had been made with these parameters.
     pub(crate) fn at(self, home: Config) -> Self {
-        Self { home, ..self }
+        Self { home: Arc::new(home), ..self }
     }
 }
 
