@@ -78,7 +78,8 @@
 //! ```
 //!
 //! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
-//! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct.
+//! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct;
+//! what types the row's columns may have, those of users among them, says [`Row::types`].
 //!
 //! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.

@@ -23,6 +23,8 @@ use crate::event::{Begin, Commit, Event};
 use crate::pgoutput::{self, LogicalMessage, Message, Origin, StreamAbort, StreamCommit, StreamStart};
 use crate::value::Types;
 use crate::{Lsn, Xid};
+#[cfg(feature = "net")]
+use crate::{RelationId, pgoutput::Relation};
 
 /// Puts messages together into whole committed transactions, in commit order.
 ///
@@ -90,6 +92,12 @@ impl Assembler {
     /// Rows that are assembled from here on have these types. Their relations stay the same.
     pub fn set_types(&mut self, types: Arc<Types>) {
         self.relations.set_types(types);
+    }
+
+    /// What a table was announced as last.
+    #[cfg(feature = "net")]
+    pub(crate) fn relation(&self, id: RelationId) -> Option<&Relation> {
+        self.relations.announced(id)
     }
 
     /// Takes in one message, in the order of the wire.

@@ -29,6 +29,11 @@ impl Relations {
         self.types = types;
     }
 
+    #[cfg(feature = "net")]
+    pub(super) fn announced(&self, id: RelationId) -> Option<&Relation> {
+        self.known.get(&id).map(|table| &*table.relation)
+    }
+
     /// Turns what stands inside a transaction into an event; a Relation or Type is only remembered.
     ///
     /// With the event comes the (sub)transaction that the message names, inside a stream block.

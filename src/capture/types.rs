@@ -45,10 +45,14 @@ pub(super) fn print(known: &Type) -> String {
     };
     let oid = number(known.oid);
     let head = [oid.as_str(), &known.schema, &known.name, word];
-    head.into_iter()
-        .chain(parts.iter().map(String::as_str))
-        .map(|part| format!("{}:{part}", part.len()))
-        .collect()
+    let parts = head.into_iter().chain(parts.iter().map(String::as_str));
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(part);
+    }
+    text
 }
 
 /// None for anything that [`print`] doesn't print.

@@ -6,9 +6,9 @@ use postgres_protocol::message::backend::{DataRowBody, Message};
 
 use super::codec::{BackendMessage, FrontendMessage};
 use super::{Connection, auth};
-use crate::Lsn;
 use crate::error::Error;
 use crate::quote;
+use crate::{Lsn, Oid};
 
 /// One row, as text.
 #[derive(Debug, Clone)]
@@ -42,6 +42,11 @@ impl TextRow {
         let parse =
             |text: &str| text.parse().map_err(|_| broken("a value of another form than the manual gives"));
         self.text(column)?.map(parse).transpose()
+    }
+
+    /// An oid, which may not be NULL.
+    pub(crate) fn oid(&self, column: usize) -> Result<Oid, Error> {
+        self.parsed(column)?.map(Oid::new).ok_or_else(|| broken("a NULL where the server always has an oid"))
     }
 
     /// `t` or `f`, as boolean output always is.

@@ -11,15 +11,15 @@ use super::auth::{Channel, Credentials};
 use super::config::{Address, Config, HostConfig, SslMode, TargetSession};
 use super::negotiate::{Encryption, Failure, ways};
 use super::route::{Canceller, Place, Route};
-use super::startup;
+use super::startup::{self, SessionKind};
 use super::tls::Connector;
 use super::transport::Transport;
 use crate::error::{Attempt, ConnectError, Error};
 
 /// Tries everything that the parameters name, in order.
-pub(super) async fn connect(config: &Config) -> Result<Connection, Error> {
+pub(super) async fn connect(config: &Config, kind: SessionKind) -> Result<Connection, Error> {
     config.check().map_err(Error::Config)?;
-    let dialer = Dialer { config, connector: connector(config).await?.map(Arc::new) };
+    let dialer = Dialer { config, kind, connector: connector(config).await?.map(Arc::new) };
     let mut attempts = Vec::new();
     for &target in passes(config.target_session) {
         if let Some(connection) = dialer.pass(target, &mut attempts).await {
@@ -52,6 +52,7 @@ async fn connector(config: &Config) -> Result<Option<Connector>, Error> {
 
 struct Dialer<'a> {
     config: &'a Config,
+    kind: SessionKind,
     connector: Option<Arc<Connector>>,
 }
 
@@ -165,7 +166,7 @@ impl Dialer<'_> {
             cleartext_without_tls: self.config.allows_cleartext_without_tls(),
             require_auth: &self.config.require_auth,
         };
-        let started = startup::start(&mut transport, self.config, &credentials, &channel).await;
+        let started = startup::start(&mut transport, self.config, self.kind, &credentials, &channel).await;
         let session = started.map_err(|refusal| Failure {
             // `prefer` and `allow` try the other way only from the way they began with.
             by_encryption: refusal.unasked
@@ -173,7 +174,8 @@ impl Dialer<'_> {
             error: refusal.error,
         })?;
         let canceller = session.cancel_key().map(|key| Canceller::new(route, key, &channel));
-        let mut connection = Connection::new(transport, session).map_err(Failure::final_one)?;
+        let mut connection = Connection::new(transport, session, self.config.only(host, place.address()))
+            .map_err(Failure::final_one)?;
         connection.canceller = canceller;
         connection.has_role(target).map_err(Failure::final_one)?;
         Ok(connection)

@@ -38,11 +38,14 @@ mod tls;
 #[path = "tls_disabled.rs"]
 mod tls;
 mod transport;
+mod types;
 mod version;
+
+use std::sync::Arc;
 
 use self::command::Transaction;
 use self::route::Canceller;
-use self::startup::Session;
+use self::startup::{Session, SessionKind};
 use self::transport::Transport;
 use crate::error::Error;
 use crate::trace;
@@ -80,6 +83,8 @@ pub struct Connection {
     version: ServerVersion,
     transaction: Transaction,
     canceller: Option<Canceller>,
+    /// How to reach the same server again.
+    home: Arc<Config>,
     /// Whether it has started its one stream.
     streamed: bool,
     /// Why the connection is of no more use.
@@ -94,9 +99,19 @@ impl Connection {
     /// [`Error::Connect`] tells of every host that was tried; [`Error::Config`] of a parameter, or of a file that a
     /// parameter names.
     pub async fn connect(config: &Config) -> Result<Self, Error> {
-        let connection = Box::pin(dial::connect(config)).await?;
+        let connection = Box::pin(dial::connect(config, SessionKind::Replication)).await?;
         trace::info!(server = %connection.version, "connected");
         Ok(connection)
+    }
+
+    /// Connects for SQL alone, which takes no walsender.
+    pub(crate) async fn connect_ordinary(config: &Config) -> Result<Self, Error> {
+        Box::pin(dial::connect(config, SessionKind::Ordinary)).await
+    }
+
+    /// How to reach the same server again.
+    pub(crate) fn home(&self) -> &Arc<Config> {
+        &self.home
     }
 
     /// What the server says its version is.
@@ -109,7 +124,7 @@ impl Connection {
         self.transport.close().await;
     }
 
-    fn new(transport: Transport, session: Session) -> Result<Self, Error> {
+    fn new(transport: Transport, session: Session, home: Config) -> Result<Self, Error> {
         let text = session.parameter("server_version").ok_or_else(|| {
             Error::Protocol(
                 "the server did not report its server_version; is this a PostgreSQL server?".to_owned(),
@@ -123,6 +138,7 @@ impl Connection {
             version,
             transaction: Transaction::None,
             canceller: None,
+            home: Arc::new(home),
             streamed: false,
             unusable: None,
         };

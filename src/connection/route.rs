@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,16 @@ use crate::error::Error;
 pub(super) enum Place {
     Unix(PathBuf),
     Tcp(SocketAddr),
+}
+
+impl Place {
+    /// The number of the machine, over a network.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Unix(_) => None,
+            Self::Tcp(address) => Some(address.ip()),
+        }
+    }
 }
 
 /// An address, and how to go there.

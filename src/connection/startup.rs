@@ -84,15 +84,25 @@ pub(crate) struct Refusal {
     pub(crate) unasked: bool,
 }
 
-/// Begins a session of the kind `replication=database`, which takes replication commands and SQL.
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionKind {
+    /// `replication=database`: takes replication commands and SQL, and is a walsender.
+    Replication,
+    /// Takes SQL alone.
+    Ordinary,
+}
+
+/// Begins a session.
 pub(crate) async fn start(
     transport: &mut Transport,
     config: &Config,
+    kind: SessionKind,
     credentials: &Credentials<'_>,
     channel: &Channel,
 ) -> Result<Session, Refusal> {
     let mut asked = false;
-    let started = session(transport, config, credentials, channel, &mut asked).await;
+    let started = session(transport, config, kind, credentials, channel, &mut asked).await;
     started.map_err(|error| Refusal {
         unasked: !asked && matches!(error, Error::Server(_)),
         error: name_setting(error),
@@ -102,22 +112,23 @@ pub(crate) async fn start(
 async fn session(
     transport: &mut Transport,
     config: &Config,
+    kind: SessionKind,
     credentials: &Credentials<'_>,
     channel: &Channel,
     asked: &mut bool,
 ) -> Result<Session, Error> {
-    transport.send(FrontendMessage::Startup(&parameters(config, credentials.user))).await?;
+    transport.send(FrontendMessage::Startup(&parameters(config, kind, credentials.user))).await?;
     credentials.authenticate(transport, channel, asked).await?;
     transport.authenticated();
     *asked = true;
     ready(transport).await
 }
 
-fn parameters<'a>(config: &'a Config, user: &'a str) -> Vec<(&'a str, &'a str)> {
+fn parameters<'a>(config: &'a Config, kind: SessionKind, user: &'a str) -> Vec<(&'a str, &'a str)> {
     let given = [
         ("user", Some(user)),
         ("database", config.database.as_deref()),
-        ("replication", Some("database")),
+        ("replication", (kind == SessionKind::Replication).then_some("database")),
         ("application_name", Some(config.application_name.as_deref().unwrap_or("walferry"))),
         ("options", config.options.as_deref()),
     ];

@@ -4,6 +4,7 @@ mod feedback;
 mod options;
 mod recording;
 mod start;
+mod types;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,6 +20,7 @@ use tokio::time::Sleep;
 use self::feedback::Feedback;
 pub use self::options::{Origin, StreamOptions, Streaming};
 use self::recording::Recording;
+use self::types::TypeWatch;
 use crate::assemble::Assembler;
 use crate::connection::{BackendMessage, Connection, FrontendMessage};
 use crate::error::{Error, ServerError};
@@ -32,6 +34,13 @@ use crate::{Lsn, Timestamp, capture, trace};
 /// A [`Stream`] of [`Event`]s. It ends with an error, or at the position given to [`stop_at`](Self::stop_at). The
 /// server is told what is durable, and that this client lives, whenever the stream or
 /// [`keep_alive`](Self::keep_alive) is polled; it gives up on a client that polls neither for `wal_sender_timeout`.
+///
+/// Its rows know the types of the database ([`Row::types`](crate::Row::types)), as the catalogue has them when the
+/// stream starts. When a table is announced that uses a type which is not known, or that changed and uses any type of
+/// users, they are read again: over a second, ordinary connection to the same server by the same parameters, which is
+/// closed at once. The rows of that table wait for it, for ten seconds at most; if it fails, the types stay as they
+/// were. The stream may lag behind the catalogue, and not every ALTER TYPE is announced: a row may hold what its types
+/// don't explain.
 ///
 /// ```no_run
 /// use std::future::poll_fn;
@@ -61,14 +70,17 @@ pub struct ReplicationStream {
     connection: Connection,
     decoder: Decoder,
     assembler: Assembler,
+    types: TypeWatch,
     feedback: Feedback,
     /// The clock as it was read last: once for each event and each wait, and now and then while data flows.
     now: Instant,
     since_upkeep: u32,
     timer: Pin<Box<Sleep>>,
-    /// Received by [`keep_alive`](Self::keep_alive), to be yielded later.
+    /// Received by [`keep_alive`](Self::keep_alive), or while types were being read, to be yielded later.
     held: VecDeque<(Timestamp, Bytes)>,
     held_bytes: usize,
+    /// What ended the receiving, while events were still to come from what is held.
+    lost: Option<Error>,
     recording: Option<Recording>,
     context: capture::Context,
     stop_at: Option<Lsn>,
@@ -171,6 +183,11 @@ impl ReplicationStream {
             if self.state == State::Stopped {
                 return Poll::Ready(None);
             }
+            let Poll::Ready(learned) = self.poll_types(cx) else {
+                self.read_ahead(cx);
+                return Poll::Pending;
+            };
+            learned?;
             let (received, payload) = if let Some(held) = self.held.pop_front() {
                 self.held_bytes -= held.1.len();
                 held
@@ -192,6 +209,22 @@ impl ReplicationStream {
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         self.now = now();
+        if let Poll::Ready(Err(error)) = self.poll_types(cx) {
+            return Poll::Ready(error);
+        }
+        self.poll_read_ahead(cx)
+    }
+
+    /// Keeps the connection alive while types are being read. What ends it is told behind what is held.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) {
+        if self.lost.is_none()
+            && let Poll::Ready(error) = self.poll_read_ahead(cx)
+        {
+            self.lost = Some(error);
+        }
+    }
+
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         while self.held_bytes < READ_AHEAD {
             self.feedback.listen(true, self.now);
             match self.poll_receive(cx) {
@@ -209,6 +242,9 @@ impl ReplicationStream {
 
     /// The next payload. Status updates go out on time, whether payloads come or not.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Timestamp, Bytes), Error>> {
+        if let Some(error) = self.lost.take() {
+            return Poll::Ready(Err(error));
+        }
         loop {
             match self.connection.poll_message(cx) {
                 Poll::Ready(Ok(BackendMessage::CopyData(payload))) => {
@@ -305,6 +341,7 @@ impl ReplicationStream {
                     trace::debug!("the next transaction commits behind the stop position");
                     self.state = State::Stopped;
                 } else {
+                    self.watch_types(&message);
                     self.assembler.push(message).map_err(|source| Error::Violation { near, source })?;
                 }
             }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::Timestamp;
 use crate::capture::Writer;
 use crate::error::Error;
+use crate::value::Types;
 
 /// A capture that is being written beside the stream.
 pub(super) struct Recording {
@@ -20,8 +21,16 @@ impl Recording {
 
     /// Frames go to memory, and a block of them to the system's cache now and then: short enough to do in place.
     pub(super) fn append(&mut self, received: Timestamp, payload: &Bytes) -> Result<(), Error> {
-        let writer = self.writer.as_mut().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        writer.append(received, payload).map_err(failed)
+        self.writer()?.append(received, payload).map_err(failed)
+    }
+
+    /// Rows that are taken in from here on have these types.
+    pub(super) fn append_types(&mut self, types: &Types) -> Result<(), Error> {
+        self.writer()?.append_types(types).map_err(failed)
+    }
+
+    fn writer(&mut self) -> Result<&mut Writer<File>, Error> {
+        self.writer.as_mut().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))
     }
 
     /// Waits for the disk, on a thread that may block.

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::feedback::Feedback;
 use super::recording::Recording;
+use super::types::TypeWatch;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
 use crate::assemble::Assembler;
 use crate::capture::{self, Writer};
@@ -39,13 +41,17 @@ impl Connection {
         Ok(ReplicationStream {
             connection: self,
             decoder: Decoder::new().parallel_streaming(context.parallel_streaming),
-            assembler: Assembler::new().memory_limit(options.memory_limit),
+            assembler: Assembler::new()
+                .memory_limit(options.memory_limit)
+                .types(Arc::clone(context.catalog.types())),
+            types: TypeWatch::default(),
             feedback,
             now,
             since_upkeep: 0,
             timer,
             held: VecDeque::new(),
             held_bytes: 0,
+            lost: None,
             recording: None,
             context,
             stop_at: None,
@@ -58,6 +64,8 @@ impl Connection {
     /// What a capture of the stream needs to know.
     async fn describe(&mut self, options: &StreamOptions) -> Result<capture::Context, Error> {
         let identity = self.identify_system().await?;
+        let mut catalog = self.catalog().await?;
+        catalog.set_types(Arc::new(self.load_types().await?));
         Ok(capture::Context {
             server_version: self.server_version().to_string(),
             system_id: identity.system_id.to_string(),
@@ -66,7 +74,7 @@ impl Connection {
             publications: options.publications.clone(),
             start_lsn: options.start_lsn,
             parallel_streaming: options.streaming == Streaming::Parallel,
-            catalog: self.catalog().await?,
+            catalog,
         })
     }
 
@@ -106,7 +114,8 @@ impl Connection {
 }
 
 impl ReplicationStream {
-    /// How the stream was started, and what the source's catalogue knew of its tables then.
+    /// How the stream was started, and what the source's catalogue knew of its tables then. Its types are those that
+    /// are known by now.
     pub fn context(&self) -> &capture::Context {
         &self.context
     }

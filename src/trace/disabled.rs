@@ -4,4 +4,4 @@ macro_rules! discard {
     ($($event:tt)*) => {{}};
 }
 
-pub(crate) use {discard as debug, discard as info, discard as trace};
+pub(crate) use {discard as debug, discard as info, discard as trace, discard as warn};

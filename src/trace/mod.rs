@@ -6,6 +6,6 @@ mod disabled;
 mod enabled;
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use disabled::{debug, info, trace};
+pub(crate) use disabled::{debug, info, trace, warn};
 #[cfg(feature = "tracing")]
-pub(crate) use enabled::{debug, info, trace};
+pub(crate) use enabled::{debug, info, trace, warn};

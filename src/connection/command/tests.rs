@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
+use crate::connection::Config;
 use crate::connection::peer::{Peer, error, message, pipe, row};
 use crate::connection::startup::Session;
 use crate::connection::version::ServerVersion;
@@ -16,10 +19,18 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
         version: ServerVersion::read(version).unwrap(),
         transaction: Transaction::None,
         canceller: None,
+        home: Arc::default(),
         streamed: false,
         unusable: None,
     };
     (connection, peer)
+}
+
+impl Connection {
+    /// As if it had been made with these parameters.
+    pub(crate) fn at(self, home: Config) -> Self {
+        Self { home: Arc::new(home), ..self }
+    }
 }
 
 async fn answered(says: &[Vec<u8>]) -> (Result<Vec<TextRow>, Error>, Connection) {

@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -320,6 +321,12 @@ impl Config {
         let name = if host.name == self.default_host { "localhost" } else { &host.name };
         let (database, user) = (self.database.as_ref().or(self.user.as_ref())?, self.user.as_ref()?);
         self.password_file.password(name, host.port, database, user).map(str::to_owned)
+    }
+
+    /// The same, for that server alone: at that address, if its name has more than one, and whatever it is by then.
+    pub(crate) fn only(&self, host: &HostConfig, address: Option<IpAddr>) -> Self {
+        let host = HostConfig { hostaddr: address.or(host.hostaddr), ..host.clone() };
+        Self { hosts: vec![host], target_session: TargetSession::Any, ..self.clone() }
     }
 
     /// Whether the parameters go together. Setters cannot fail, so ask before connecting.

@@ -28,7 +28,8 @@ async fn started(says: &[Vec<u8>]) -> (String, Result<Session, Refusal>) {
         cleartext_without_tls: false,
         require_auth: &config.require_auth,
     };
-    let outcome = start(&mut transport, &config, &credentials, &Channel::Unix).await;
+    let outcome =
+        start(&mut transport, &config, SessionKind::Replication, &credentials, &Channel::Unix).await;
     (String::from_utf8(peer.payload().await).unwrap(), outcome)
 }
 
@@ -129,7 +130,7 @@ async fn needs_a_version_that_is_new_enough() {
     for (version, fine) in [("14.0", true), ("19devel", true), ("13.22", false), ("old", false)] {
         let says = [authentication(0, b""), statuses(&[("server_version", version)]), ready_for_query()];
         let session = started(&says).await.1.unwrap();
-        assert_eq!(Connection::new(pipe().0, session).is_ok(), fine, "{version}");
+        assert_eq!(Connection::new(pipe().0, session, Config::new()).is_ok(), fine, "{version}");
     }
-    assert!(Connection::new(pipe().0, Session::default()).is_err());
+    assert!(Connection::new(pipe().0, Session::default(), Config::new()).is_err());
 }

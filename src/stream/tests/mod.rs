@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::connection::peer::{Peer, message, row};
-use crate::connection::{connected, connected_to};
+use crate::connection::{Config, connected, connected_to};
 use crate::event::Change;
 use crate::frame::{PrimaryKeepalive, StandbyStatusUpdate, XLogData};
 use crate::pgoutput::tests::{RELATION, relation};
@@ -24,21 +24,27 @@ use crate::pgoutput::{self, Datum, Insert, Message, Tuple};
 use crate::{Timestamp, Xid};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Plays the server behind `CopyBothResponse`, and holds each status update to the law.
-struct Walsender {
-    peer: Peer,
+pub(super) struct Walsender {
+    pub(super) peer: Peer,
     flushed: Lsn,
 }
 
-fn options() -> StreamOptions {
+pub(super) fn options() -> StreamOptions {
     StreamOptions::new("s".parse().unwrap()).publication("p")
 }
 
-async fn streaming(options: StreamOptions) -> (ReplicationStream, Walsender) {
+pub(super) async fn streaming(options: StreamOptions) -> (ReplicationStream, Walsender) {
+    streaming_from(Config::new(), options).await
+}
+
+/// As if it had been reached by these parameters.
+pub(super) async fn streaming_from(home: Config, options: StreamOptions) -> (ReplicationStream, Walsender) {
     let (connection, mut peer) = connected();
+    let connection = connection.at(home);
     let (stream, ()) = tokio::join!(connection.start_replication(options), answer_start(&mut peer, "60000"));
     (stream.unwrap(), Walsender { peer, flushed: Lsn::ZERO })
 }
@@ -53,9 +59,13 @@ async fn answer_start(peer: &mut Peer, wal_sender_timeout: &str) {
 
 async fn answer_questions(peer: &mut Peer, wal_sender_timeout: &str) {
     let identity = row(&[Some("1"), Some("1"), Some("0/10"), Some("db")]);
-    for (begins, rows) in
-        [("IDENTIFY_SYSTEM", identity), ("SELECT", Vec::new()), ("SELECT", row(&[Some(wal_sender_timeout)]))]
-    {
+    let timeout = row(&[Some(wal_sender_timeout)]);
+    for (begins, rows) in [
+        ("IDENTIFY_SYSTEM", identity),
+        ("SELECT c.oid", Vec::new()),
+        ("SELECT t.oid", Vec::new()),
+        ("SELECT setting", timeout),
+    ] {
         let (tag, query) = peer.hear().await;
         assert!(tag == b'Q' && query.starts_with(begins.as_bytes()));
         peer.say(&[rows, message(b'Z', b"I")].concat()).await;
@@ -63,11 +73,11 @@ async fn answer_questions(peer: &mut Peer, wal_sender_timeout: &str) {
 }
 
 impl Walsender {
-    async fn say(&mut self, bytes: &[u8]) {
+    pub(super) async fn say(&mut self, bytes: &[u8]) {
         self.peer.say(bytes).await;
     }
 
-    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) {
+    pub(super) async fn send(&mut self, messages: impl IntoIterator<Item = Message>) {
         let bytes: Vec<_> = messages.into_iter().map(|message| data(&message)).collect();
         self.say(&bytes.concat()).await;
     }
@@ -77,7 +87,7 @@ impl Walsender {
     }
 
     /// The next status update.
-    async fn status(&mut self) -> StandbyStatusUpdate {
+    pub(super) async fn status(&mut self) -> StandbyStatusUpdate {
         let (tag, payload) = patiently(self.peer.hear()).await;
         assert_eq!(tag, b'd', "a status update");
         let status = StandbyStatusUpdate::decode(&payload).unwrap();
@@ -88,7 +98,7 @@ impl Walsender {
     }
 
     /// The last of the status updates that come within some time.
-    async fn status_within(&mut self, time: Duration) -> Option<StandbyStatusUpdate> {
+    pub(super) async fn status_within(&mut self, time: Duration) -> Option<StandbyStatusUpdate> {
         let deadline = Instant::now() + time;
         let mut last = None;
         while let Ok(status) = tokio::time::timeout_at(deadline, self.status()).await {
@@ -97,37 +107,37 @@ impl Walsender {
         last
     }
 
-    async fn hang_up(mut self) {
+    pub(super) async fn hang_up(mut self) {
         tokio::io::AsyncWriteExt::shutdown(&mut self.peer.0).await.unwrap();
     }
 }
 
-fn data(content: &Message) -> Vec<u8> {
+pub(super) fn data(content: &Message) -> Vec<u8> {
     let data = XLogData { start: Lsn::ZERO, end: Lsn::ZERO, clock: TIME, payload: content.encode() };
     message(b'd', &data.encode())
 }
 
-fn keepalive(wal_end: u64, reply_requested: bool) -> Vec<u8> {
+pub(super) fn keepalive(wal_end: u64, reply_requested: bool) -> Vec<u8> {
     let keepalive = PrimaryKeepalive { wal_end: Lsn::new(wal_end), clock: TIME, reply_requested };
     message(b'd', &keepalive.encode())
 }
 
-fn begin(commit_lsn: u64) -> Message {
+pub(super) fn begin(commit_lsn: u64) -> Message {
     let xid = Xid::new(u32::try_from(commit_lsn).unwrap());
     Message::Begin(pgoutput::Begin { commit_lsn: Lsn::new(commit_lsn), commit_time: TIME, xid })
 }
 
-fn announce() -> Message {
+pub(super) fn announce() -> Message {
     Message::Relation(None, relation(1))
 }
 
-fn insert(text: &str) -> Message {
+pub(super) fn insert(text: &str) -> Message {
     let new = Tuple::from_datums([Datum::Text(text.as_bytes())]);
     Message::Insert(Insert { xid: None, relation_id: RELATION, new })
 }
 
 /// Commits end eight bytes behind where they begin.
-fn commit(commit_lsn: u64) -> Message {
+pub(super) fn commit(commit_lsn: u64) -> Message {
     let (commit_lsn, end_lsn) = (Lsn::new(commit_lsn), Lsn::new(commit_lsn + 8));
     Message::Commit(pgoutput::Commit { commit_lsn, end_lsn, commit_time: TIME })
 }
@@ -146,12 +156,12 @@ async fn next(stream: &mut ReplicationStream) -> Option<Result<Event, Error>> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }
 
-async fn event(stream: &mut ReplicationStream) -> Event {
+pub(super) async fn event(stream: &mut ReplicationStream) -> Event {
     next(stream).await.expect("an event, not the end").unwrap()
 }
 
 /// The next commit, and how many changes came before it.
-async fn committed(stream: &mut ReplicationStream) -> (usize, Commit) {
+pub(super) async fn committed(stream: &mut ReplicationStream) -> (usize, Commit) {
     let mut changes = 0;
     loop {
         match event(stream).await {
@@ -163,7 +173,7 @@ async fn committed(stream: &mut ReplicationStream) -> (usize, Commit) {
 }
 
 /// Both modes in which a stream is awaited, for that long: nothing may come of either.
-async fn idle(stream: &mut ReplicationStream, keep_alive: bool, time: Duration) {
+pub(super) async fn idle(stream: &mut ReplicationStream, keep_alive: bool, time: Duration) {
     if keep_alive {
         assert!(timeout(time, stream.keep_alive()).await.is_err());
     } else {
@@ -172,7 +182,7 @@ async fn idle(stream: &mut ReplicationStream, keep_alive: bool, time: Duration) 
 }
 
 /// The error that ends the stream in the one mode or the other; nothing comes after it.
-async fn failure(stream: &mut ReplicationStream, keep_alive: bool) -> Error {
+pub(super) async fn failure(stream: &mut ReplicationStream, keep_alive: bool) -> Error {
     let error = if keep_alive {
         stream.keep_alive().await
     } else {
