@@ -40,7 +40,8 @@ impl ValueError {
         Self { type_name, kind: ValueErrorKind::OutOfRange { target } }
     }
 
-    /// The PostgreSQL type, by the name that `format_type` gives.
+    /// The type of the value: of PostgreSQL, by the name that `format_type` gives; or of another crate, by its path,
+    /// where a value of that is converted.
     pub fn type_name(&self) -> &'static str {
         self.type_name
     }

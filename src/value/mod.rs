@@ -23,6 +23,7 @@ mod tsvector;
 mod tsquery;
 mod types;
 mod builtin;
+mod foreign;
 #[cfg(test)]
 mod checks;
 
