@@ -92,7 +92,7 @@
 //! | `serde` | yes | `Serialize` and `Deserialize` for [`Lsn`], [`Xid`], [`Oid`], [`RelationId`], [`Timestamp`] |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
-//! | `with-bigdecimal-0_4` | no | conversions of [`value`]s to the types of bigdecimal 0.4 and back |
+//! | `with-bigdecimal-0_4` | no | conversions between [`value`]s and the types of bigdecimal 0.4 |
 //! | `with-bit-vec-0_8` | no | the same for bit-vec 0.8 |
 //! | `with-chrono-0_4` | no | the same for chrono 0.4 |
 //! | `with-geo-types-0_7` | no | the same for geo-types 0.7 |
