@@ -63,3 +63,42 @@ pub(super) fn micros(unix_nanos: i128) -> Option<i64> {
 pub(super) fn whole_micros(nanos: i128) -> Option<i128> {
     (nanos % 1000 == 0).then_some(nanos / 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Other crates end before these, unless a feature of theirs adds years.
+    #[test]
+    fn nothing_beyond_the_servers_last_time_becomes_one_or_infinity() {
+        let last = LocalDateTime::from_micros(MICROS.end - 1);
+        let (day, time) = split(last).unwrap();
+        assert_eq!((day.to_string().as_str(), join(day, time)), ("294276-12-31", Some(last)));
+        let next = Date::from_days(day.as_days() + 1);
+        assert_eq!(join(next, Time::from_micros(0).unwrap()), None);
+        assert_eq!(join(Date::from_days(*DAYS.end()), time), None);
+        let infinity = LocalDateTime::INFINITY.as_micros();
+        let (day, clock) = (infinity.div_euclid(MICROS_PER_DAY), infinity.rem_euclid(MICROS_PER_DAY));
+        let day = Date::from_days(day.try_into().unwrap());
+        assert_eq!(join(day, Time::from_micros(clock).unwrap()), None);
+
+        let nanos = unix_nanos(last.as_micros()).unwrap();
+        assert_eq!((micros(nanos), micros(nanos + 1000)), (Some(last.as_micros()), None));
+        assert_eq!(micros((i128::from(infinity) + UNIX_TO_POSTGRES) * 1000), None);
+        assert_eq!((micros(i128::MAX / 1000 * 1000), micros(i128::MIN / 1000 * 1000)), (None, None));
+
+        assert_eq!(date((*DAYS.end()).into()), Some(Date::from_days(*DAYS.end())));
+        assert_eq!(
+            (date(i64::from(*DAYS.end()) + 1), date(i32::MAX.into()), date(i64::MIN)),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn an_infinity_is_no_day_and_no_time_at_any_distance() {
+        for infinity in [LocalDateTime::INFINITY, LocalDateTime::NEG_INFINITY] {
+            assert_eq!((split(infinity), unix_nanos(infinity.as_micros())), (None, None));
+        }
+        assert_eq!((days(Date::INFINITY), days(Date::NEG_INFINITY)), (None, None));
+    }
+}
