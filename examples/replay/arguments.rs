@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = StreamingArgument::Off, requires = "source")]
     pub(crate) streaming: StreamingArgument,
 
-    /// Ask for values in binary
+    /// Ask for values in binary; the SQL is the same, but names of objects (regclass) and extensions' types have none
     #[arg(long, requires = "source")]
     pub(crate) binary: bool,
 
