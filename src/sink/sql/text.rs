@@ -43,7 +43,7 @@ fn row_in_text(row: &Row) -> Result<Row, SqlError> {
 }
 
 /// Bytes, for in a database in `SQL_ASCII` text need not be UTF-8.
-fn text_of<'a>(value: Value<'a>) -> Result<Option<Cow<'a, [u8]>>, ValueError> {
+fn text_of(value: Value<'_>) -> Result<Option<Cow<'_, [u8]>>, ValueError> {
     let Datum::Binary(bytes) = value.datum() else { return Ok(None) };
     if value.is_text() {
         return Ok(Some(Cow::Borrowed(bytes)));
