@@ -114,7 +114,8 @@
 //!   ends with an error that says so. Without the option the server holds them.
 //! * Reconnecting: a stream ends with the error that ended it, and [`Error::is_retryable`] says whether to try again.
 //! * Output plugins other than `pgoutput`, and servers older than 14.
-//! * Binary values as SQL literals. JSON carries them.
+//! * As SQL: binary values whose text only their server knows, of an extension's types and of names of objects
+//!   (`regclass`). The error says so; text carries them.
 
 // Modules stand in the order in which data flows, and use only those above them: tests/architecture.rs holds this.
 

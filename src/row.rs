@@ -126,6 +126,11 @@ impl Row {
         self.table.relation.columns.iter().zip(self.tuple.iter())
     }
 
+    /// The same row with other values: one for each.
+    pub(crate) fn map<'a>(&'a self, value: impl FnMut(Datum<'a>) -> Datum<'a>) -> Self {
+        Self { table: Arc::clone(&self.table), tuple: Tuple::from_datums(self.tuple.iter().map(value)) }
+    }
+
     /// A copy whose values have memory of their own: see [`Tuple::detach`].
     #[must_use = "the row that was given still keeps its read buffer"]
     pub fn detach(&self) -> Self {

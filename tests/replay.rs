@@ -17,9 +17,13 @@ use support::{Cluster, Server};
 
 /// A source with the workload's tables, publications and one slot per name; then its changes.
 fn source(server: &Server, slots: &[&str]) -> Cluster {
+    source_of(server, workload::TABLES, slots)
+}
+
+fn source_of(server: &Server, tables: &str, slots: &[&str]) -> Cluster {
     let cluster = server.start_with(&[("logical_decoding_work_mem", "64kB")]);
     cluster.create_database("source");
-    script(&cluster, "source", workload::TABLES);
+    script(&cluster, "source", tables);
     script(&cluster, "source", workload::PUBLISH);
     for slot in slots {
         cluster.psql("source", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"));
@@ -51,8 +55,12 @@ fn replay_from(cluster: &Cluster, slot: &str) -> Command {
 
 /// Applies a script to a new database with the same tables, and returns what is in them.
 fn applied(cluster: &Cluster, database: &str, sql: &[u8]) -> String {
+    applied_to(cluster, database, workload::TABLES, sql)
+}
+
+fn applied_to(cluster: &Cluster, database: &str, tables: &str, sql: &[u8]) -> String {
     cluster.create_database(database);
-    script(cluster, database, workload::TABLES);
+    script(cluster, database, tables);
     cluster.psql_file(database, sql).unwrap_or_else(|error| panic!("applying to {database}: {error}"));
     script(cluster, database, workload::CONTENTS)
 }
@@ -113,4 +121,28 @@ fn streaming_makes_no_difference() {
             );
         }
     }
+}
+
+#[test]
+fn binary_values_give_the_script_of_text() {
+    // The name of an object is a number in binary, which only its server can turn into the name.
+    let tables = workload::TABLES.replace(" regclass", " text");
+    assert_ne!(tables, workload::TABLES);
+    for server in support::servers() {
+        let cluster = source_of(&server, &tables, &["text", "binary"]);
+        let expected = script(&cluster, "source", workload::CONTENTS);
+        let text = run(&mut replay_from(&cluster, "text")).stdout;
+        let binary = run(replay_from(&cluster, "binary").arg("--binary")).stdout;
+        assert!(text.windows(10).any(|bytes| bytes == b"emit_messa"), "the script was written");
+        assert_same_lines(&server, &text, &binary);
+        assert_equal(&server, &expected, &applied_to(&cluster, "target", &tables, &binary));
+    }
+}
+
+fn assert_same_lines(server: &Server, expected: &[u8], found: &[u8]) {
+    let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect::<Vec<_>>();
+    for (expected, found) in lines(expected).iter().zip(&lines(found)) {
+        assert_eq!(expected, found, "on {}", server.major);
+    }
+    assert!(expected == found, "on {}: one is longer", server.major);
 }

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
+use walferry::sink::json::Mapping;
 use walferry::stream::{Origin, Streaming};
 use walferry::{Config, Lsn, SlotName};
 
@@ -38,6 +39,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Target::Sql)]
     pub(crate) to: Target,
 
+    /// How values become JSON, with --to json: exactly as they were sent, or as numbers, arrays and objects
+    #[arg(long, value_enum, value_name = "MAPPING")]
+    pub(crate) json_mapping: Option<MappingArgument>,
+
     /// The file to write, instead of the standard output; changes from a server are added to one that is there
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -66,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = StreamingArgument::Off, requires = "source")]
     pub(crate) streaming: StreamingArgument,
 
-    /// Ask for values in binary
+    /// Ask for values in binary; the SQL is the same, but names of objects (regclass) and extensions' types have none
     #[arg(long, requires = "source")]
     pub(crate) binary: bool,
 
@@ -115,12 +120,29 @@ pub(crate) struct Arguments {
     pub(crate) log_format: LogFormat,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Target {
     /// A psql script, one transaction per source transaction
     Sql,
     /// JSON lines, one event a line
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MappingArgument {
+    /// Every value as the server sent it, which can be read back (default)
+    Lossless,
+    /// Numbers as numbers where a double holds them, json inlined, arrays and composites as such
+    Friendly,
+}
+
+impl From<MappingArgument> for Mapping {
+    fn from(argument: MappingArgument) -> Self {
+        match argument {
+            MappingArgument::Lossless => Self::Lossless,
+            MappingArgument::Friendly => Self::Friendly,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -198,7 +220,12 @@ impl FromStr for TableName {
 impl Arguments {
     /// The command line; does not return if it is wrong.
     pub(crate) fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit())
+        let arguments = Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
+        if arguments.json_mapping.is_some() && arguments.to != Target::Json {
+            let message = "--json-mapping is for --to json";
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        arguments
     }
 
     pub(crate) fn batch_delay(&self) -> Duration {

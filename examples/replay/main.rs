@@ -14,7 +14,7 @@ use std::task::Poll;
 use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
 use walferry::pipeline::Summary;
-use walferry::sink::json::JsonSink;
+use walferry::sink::json::{JsonSink, Mapping};
 use walferry::sink::sql::SqlSink;
 use walferry::sink::{ChangeSink, Output};
 use walferry::{Error, Pipeline};
@@ -64,7 +64,10 @@ async fn replay(arguments: &Arguments) -> Result<Summary, Error> {
             let catalog: Catalog = source.context().catalog.clone();
             run(arguments, source, SqlSink::new(output, catalog)).await
         }
-        Target::Json => run(arguments, source, JsonSink::new(output)).await,
+        Target::Json => {
+            let mapping = arguments.json_mapping.map(Mapping::from).unwrap_or_default();
+            run(arguments, source, JsonSink::new(output).mapping(mapping)).await
+        }
     }
 }
 

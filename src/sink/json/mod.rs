@@ -1,6 +1,6 @@
 //! JSON Lines: one event a line, from which every event can be made again.
 //!
-//! # The mapping
+//! # The lossless mapping
 //!
 //! | event | line |
 //! |---|---|
@@ -56,8 +56,64 @@
 //!   a file does, replaces it. `schema`, `table` and `tables` say what was announced, or the line is refused.
 //!
 //! A line says nothing of its neighbours: that transactions are whole, and none there twice, is not looked at.
+//!
+//! # The friendly mapping
+//!
+//! [`Mapping::Friendly`] is for readers that don't know PostgreSQL's text. The lines are the same, but for rows, and
+//! whether values come as text or as binary makes no difference:
+//!
+//! | value | JSON |
+//! |---|---|
+//! | NULL | `null` |
+//! | unchanged, not sent | no member; the line has `"unchanged":["body"]` behind `new` (`"old_unchanged"` behind an old row) |
+//! | boolean | `true`, `false` |
+//! | smallint, integer, oid, xid, cid | a number |
+//! | bigint, xid8, and numeric without a point | a number from -2<sup>53</sup> to 2<sup>53</sup>, which a double holds; beyond it a string of the digits |
+//! | numeric with a point, `NaN`, `Infinity` | a string: `1.50` keeps its scale |
+//! | real, double precision | a number, of the server's own shortest digits; `NaN`, `Infinity` and `-Infinity` are strings |
+//! | json, jsonb | what they hold, in the same words, without blanks around it and with a blank for each line break; a string of it, if a reader may refuse it |
+//! | arrays | an array for each dimension; one whose indices don't begin with 1, and a vector (`int2vector`), the string of its text |
+//! | composites | an object of the fields by name; the string of its text, if the names aren't known |
+//! | a domain | as what it is over |
+//! | any other type: text, bytea (`\\x00ff`), dates, ranges, enums, … | the string of its text |
+//!
+//! Readers refuse json with numbers beyond a double (`1e400`), with half of a surrogate pair (`"\ud800"`), or where more
+//! than 100 arrays and objects lie in each other; in parts of a value such json is a string, too. A value that isn't what
+//! its type prints is the string of its text. What has no text is what it is in the lossless mapping: `{"binary":"00ff"}`
+//! the binary form of an extension's type or of the name of an object (`regclass`), `{"text":"e974"}` text that is not
+//! UTF-8.
+//!
+//! This mapping loses what the other one keeps: NULL and the json `null` are the same, a reader of doubles rounds what
+//! json itself holds, and nothing says of a string what it was. So it is not read back: the line of a relation ends with
+//! `"mapping":"friendly"`, and a [`Reader`] refuses it.
+//!
+//! ```
+//! use walferry::assemble::Assembler;
+//! use walferry::pgoutput::Decoder;
+//! use walferry::sink::json::{Lines, Mapping};
+//!
+//! let messages: [&'static [u8]; 3] = [
+//!     b"B\0\0\0\0\0\0\x01\0\0\x03\x03\xd7\xfcm^\xe7\0\0\x04\x2b",
+//!     b"R\0\0@\0public\0notes\0d\0\x03\x01id\0\0\0\0\x17\xff\xff\xff\xff\
+//!       \0tags\0\0\0\x03\xf1\xff\xff\xff\xff\0body\0\0\0\x0e\xda\xff\xff\xff\xff",
+//!     b"I\0\0@\0N\0\x03t\0\0\0\x011t\0\0\0\x08{a,NULL}t\0\0\0\x08{\"n\": 1}",
+//! ];
+//! let (mut decoder, mut assembler) = (Decoder::new(), Assembler::new());
+//! let (mut lines, mut json) = (Lines::default().mapping(Mapping::Friendly), Vec::new());
+//! for message in messages {
+//!     assembler.push(decoder.decode(message.into())?)?;
+//! }
+//! while let Some(event) = assembler.poll() {
+//!     lines.event(&mut json, &event)?;
+//! }
+//! let json = String::from_utf8(json)?;
+//! assert!(json.ends_with(concat!(r#""new":{"id":1,"tags":["a",null],"body":{"n": 1}}}"#, "\n")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod error;
+mod friendly;
+mod inline;
 mod object;
 mod read;
 mod write;
@@ -69,7 +125,7 @@ use std::io;
 
 pub use self::error::{JsonError, JsonErrorKind};
 pub use self::read::Reader;
-pub use self::write::Lines;
+pub use self::write::{Lines, Mapping};
 use super::{Batch, ChangeSink, Output};
 
 /// Writes JSON Lines to an output.
@@ -84,6 +140,13 @@ impl JsonSink {
     /// A sink that writes to `output`.
     pub fn new(output: Output) -> Self {
         Self { lines: Lines::default(), output, buffer: Vec::new() }
+    }
+
+    /// With this mapping instead of the lossless one.
+    #[must_use = "the sink is given back with the mapping"]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.lines = self.lines.mapping(mapping);
+        self
     }
 }
 

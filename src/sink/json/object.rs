@@ -56,8 +56,17 @@ impl<'a> Object<'a> {
 
     /// A member that has to be there.
     pub(super) fn member<T: Deserialize<'a>>(&mut self, name: &str, expected: &'static str) -> Result<T> {
-        let raw = self.take(name)?.ok_or_else(|| self.missing(name))?;
-        serde_json::from_str(raw.get()).map_err(|_| self.unexpected(name, expected))
+        self.optional(name, expected)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// A member that need not be there.
+    pub(super) fn optional<T: Deserialize<'a>>(
+        &mut self,
+        name: &str,
+        expected: &'static str,
+    ) -> Result<Option<T>> {
+        let Some(raw) = self.take(name)? else { return Ok(None) };
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| self.unexpected(name, expected))
     }
 
     /// The value of a column, if it is there.

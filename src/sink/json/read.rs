@@ -234,6 +234,10 @@ fn message(line: &mut Object<'_>) -> Result<LogicalMessage> {
 }
 
 fn relation(line: &mut Object<'_>) -> Result<Relation> {
+    let expected = "lossless: another mapping can't be read back";
+    if line.optional("mapping", expected)?.is_some_and(|Text(mapping)| mapping != "lossless") {
+        return Err(line.unexpected("mapping", expected));
+    }
     Ok(Relation {
         id: line.member("id", "a relation's oid")?,
         schema: line.member("schema", "a name")?,

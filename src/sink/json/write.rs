@@ -7,8 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::friendly::Friendly;
 use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
+use crate::value::Value;
 use crate::{Lsn, RelationId, Row, quote};
 
 /// Writes events as JSON Lines: the text alone, without the output that [`JsonSink`](super::JsonSink) adds.
@@ -32,9 +34,28 @@ use crate::{Lsn, RelationId, Row, quote};
 #[derive(Debug, Default)]
 pub struct Lines {
     announced: HashMap<RelationId, Arc<Relation>>,
+    mapping: Mapping,
+}
+
+/// How values become JSON: both mappings are in the [module's documentation](super).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Mapping {
+    /// Values as the server sent them; a [`Reader`](super::Reader) gives them back.
+    #[default]
+    Lossless,
+    /// Numbers, truths, arrays, objects and json as such, for readers that don't know PostgreSQL's text.
+    Friendly,
 }
 
 impl Lines {
+    /// With this mapping instead of the lossless one. Before the first event.
+    #[must_use = "the lines are given back with the mapping"]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.mapping = mapping;
+        self
+    }
+
     /// Writes an event behind what was written before; in front of it the relations that a reader needs.
     ///
     /// # Errors
@@ -46,7 +67,7 @@ impl Lines {
                 self.announce(out, relation)?;
             }
         }
-        line(out, &EventLine(event))
+        line(out, &EventLine { event, mapping: self.mapping })
     }
 
     fn announce(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
@@ -54,7 +75,7 @@ impl Lines {
             Some(known) if Arc::ptr_eq(known, relation) => return Ok(()),
             _ => self.announced.insert(relation.id, Arc::clone(relation)),
         };
-        line(out, &RelationLine(relation))
+        line(out, &RelationLine { relation, mapping: self.mapping })
     }
 }
 
@@ -64,14 +85,17 @@ fn line(out: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
     Ok(())
 }
 
-struct EventLine<'a>(&'a Event);
+struct EventLine<'a> {
+    event: &'a Event,
+    mapping: Mapping,
+}
 
 impl Serialize for EventLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        match self.0 {
+        match self.event {
             Event::Begin(begin) => write_begin(&mut map, begin)?,
-            Event::Change(change) => write_change(&mut map, change)?,
+            Event::Change(change) => write_change(&mut map, change, self.mapping)?,
             Event::Message(message) => write_message(&mut map, message)?,
             Event::Commit(commit) => write_commit(&mut map, commit)?,
         }
@@ -113,26 +137,26 @@ fn write_message<M: SerializeMap>(map: &mut M, message: &LogicalMessage) -> Resu
     map.serialize_entry("content", &hex(&message.content))
 }
 
-fn write_change<M: SerializeMap>(map: &mut M, change: &Change) -> Result<(), M::Error> {
+fn write_change<M: SerializeMap>(map: &mut M, change: &Change, mapping: Mapping) -> Result<(), M::Error> {
     match change {
         Change::Snapshot { row } => {
             write_table(map, "snapshot", row)?;
-            map.serialize_entry("new", &RowObject { row, key_only: false })
+            write_new(map, row, mapping)
         }
         Change::Insert { new } => {
             write_table(map, "insert", new)?;
-            map.serialize_entry("new", &RowObject { row: new, key_only: false })
+            write_new(map, new, mapping)
         }
         Change::Update { old, new } => {
             write_table(map, "update", new)?;
             if let Some(old) = old {
-                write_old(map, old)?;
+                write_old(map, old, mapping)?;
             }
-            map.serialize_entry("new", &RowObject { row: new, key_only: false })
+            write_new(map, new, mapping)
         }
         Change::Delete { old } => {
             write_table(map, "delete", old.row())?;
-            write_old(map, old)
+            write_old(map, old, mapping)
         }
         Change::Truncate { relations, cascade, restart_identity } => {
             map.serialize_entry("event", "truncate")?;
@@ -154,30 +178,69 @@ fn write_table<M: SerializeMap>(map: &mut M, event: &str, row: &Row) -> Result<(
     map.serialize_entry("table", &relation.name)
 }
 
-fn write_old<M: SerializeMap>(map: &mut M, old: &OldRow) -> Result<(), M::Error> {
+fn write_new<M: SerializeMap>(map: &mut M, row: &Row, mapping: Mapping) -> Result<(), M::Error> {
+    map.serialize_entry("new", &RowObject { row, key_only: false, mapping })?;
+    write_unchanged(map, "unchanged", row, mapping)
+}
+
+fn write_old<M: SerializeMap>(map: &mut M, old: &OldRow, mapping: Mapping) -> Result<(), M::Error> {
     match old {
-        OldRow::Key(row) => map.serialize_entry("old_key", &RowObject { row, key_only: true }),
-        OldRow::Full(row) => map.serialize_entry("old", &RowObject { row, key_only: false }),
+        OldRow::Key(row) => map.serialize_entry("old_key", &RowObject { row, key_only: true, mapping })?,
+        OldRow::Full(row) => map.serialize_entry("old", &RowObject { row, key_only: false, mapping })?,
     }
+    write_unchanged(map, "old_unchanged", old.row(), mapping)
+}
+
+/// The columns that the friendly mapping has no value for.
+fn write_unchanged<M: SerializeMap>(
+    map: &mut M,
+    member: &str,
+    row: &Row,
+    mapping: Mapping,
+) -> Result<(), M::Error> {
+    let unchanged = row.iter().filter(|(_, datum)| *datum == Datum::Unchanged);
+    let names: Vec<_> = unchanged.map(|(column, _)| &column.name).collect();
+    if mapping == Mapping::Lossless || names.is_empty() {
+        return Ok(());
+    }
+    map.serialize_entry(member, &names)
 }
 
 struct RowObject<'a> {
     row: &'a Row,
     /// Leaves out what isn't in the key; the server sends NULL there.
     key_only: bool,
+    mapping: Mapping,
+}
+
+impl RowObject<'_> {
+    fn shows(&self, column: &Column, datum: Datum<'_>) -> bool {
+        match datum {
+            Datum::Null => !self.key_only || column.is_key,
+            Datum::Unchanged => self.mapping == Mapping::Lossless,
+            Datum::Text(_) | Datum::Binary(_) => true,
+        }
+    }
 }
 
 impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let shown = |column: &Column, datum| !self.key_only || column.is_key || datum != Datum::Null;
-        let columns = self.row.iter().filter(|(column, datum)| shown(column, *datum));
-        serializer.collect_map(columns.map(|(column, datum)| (&column.name, Value(datum))))
+        let columns = self.row.iter().filter(|&(column, datum)| self.shows(column, datum));
+        match self.mapping {
+            Mapping::Lossless => {
+                serializer.collect_map(columns.map(|(column, datum)| (&column.name, Lossless(datum))))
+            }
+            Mapping::Friendly => serializer.collect_map(columns.map(|(column, datum)| {
+                (&column.name, Value::new(datum, column.type_oid, self.row.types()).map(Friendly::new))
+            })),
+        }
     }
 }
 
-struct Value<'a>(Datum<'a>);
+/// A value as the server sent it.
+pub(super) struct Lossless<'a>(pub(super) Datum<'a>);
 
-impl Serialize for Value<'_> {
+impl Serialize for Lossless<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Datum::Null => serializer.serialize_unit(),
@@ -197,11 +260,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-struct RelationLine<'a>(&'a Relation);
+struct RelationLine<'a> {
+    relation: &'a Relation,
+    mapping: Mapping,
+}
 
 impl Serialize for RelationLine<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let relation = self.0;
+        let relation = self.relation;
         let identity = match relation.replica_identity {
             ReplicaIdentity::Default => "default",
             ReplicaIdentity::Nothing => "nothing",
@@ -216,6 +282,9 @@ impl Serialize for RelationLine<'_> {
         map.serialize_entry("replica_identity", identity)?;
         let columns: Vec<_> = relation.columns.iter().map(ColumnObject).collect();
         map.serialize_entry("columns", &columns)?;
+        if self.mapping == Mapping::Friendly {
+            map.serialize_entry("mapping", "friendly")?;
+        }
         map.end()
     }
 }

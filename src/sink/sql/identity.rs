@@ -1,7 +1,7 @@
 //! Which row an UPDATE or DELETE means.
 
 use super::SqlError;
-use super::statement::{Statement, literal};
+use super::statement::Statement;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
 use crate::{Oid, Row, quote};
@@ -80,8 +80,7 @@ fn conjunction<'a>(
         match datum {
             Datum::Null => is_null(out, column),
             Datum::Text(text) => compare(statement, out, column, text),
-            Datum::Binary(_) => return Err(statement.binary(column)),
-            Datum::Unchanged => return Err(statement.missing_value(column)),
+            Datum::Binary(_) | Datum::Unchanged => return Err(statement.missing_value(column)),
         }
     }
     if separator.is_empty() {
@@ -102,7 +101,7 @@ fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" = ");
     if column.type_oid < Oid::FIRST_UNPINNED && !is_reg(column.type_oid) {
-        return literal(out, column, text);
+        return statement.literal(out, column, text);
     }
     // A bare literal becomes an oid beside a regclass, and a record beside a composite. Here it takes the column's
     // type, whatever that is called, and an index still finds it.
@@ -115,7 +114,7 @@ fn typed_as_column(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column
     out.extend_from_slice(b" FROM ");
     statement.target(out);
     out.extend_from_slice(b" WHERE false UNION ALL SELECT ");
-    quote::literal(out, text);
+    statement.literal(out, column, text);
     out.push(b')');
 }
 

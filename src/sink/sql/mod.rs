@@ -15,6 +15,10 @@
 //! That `DELETE` and `INSERT` takes with it what the target alone has in the row: columns that are not published begin
 //! again with their defaults.
 //!
+//! A binary value is written as the text that the server would have sent instead, so that both give the same script. Only
+//! its server knows that text of a type that an extension made, and of the name of an object (`regclass` and its kin,
+//! which are numbers in binary): such a value is an error, [`SqlError::Binary`].
+//!
 //! The script runs with `session_replication_role = replica`, as the server's own subscription does: what triggers
 //! and cascades did on the source comes as changes of its own. A user who may not set that is warned: triggers fire
 //! and foreign keys are checked, the deferrable ones at the end of the transaction.
@@ -22,6 +26,7 @@
 mod identity;
 mod script;
 mod statement;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +36,7 @@ use std::io;
 pub use self::script::Script;
 use super::{Batch, ChangeSink, Output};
 use crate::catalog::Catalog;
+use crate::value::ValueError;
 
 /// Writes a [`Script`] to an output.
 #[derive(Debug)]
@@ -71,13 +77,21 @@ pub enum SqlError {
     /// The system could not write.
     #[error("writing the SQL script")]
     Io(#[from] io::Error),
-    /// A value is binary.
-    #[error("table {table}, column {column}: a binary value has no SQL literal; ask the server for text")]
+    /// A binary value that can't be told as text: of a type that is not known, of an extension's, the name of an
+    /// object (`regclass`), or bytes that its type doesn't send.
+    #[error(
+        "table {table}, column {column}: a binary value of type {type_name} that has no text here; ask the server \
+         for text, not binary"
+    )]
     Binary {
         /// The table, `schema.name`.
         table: String,
         /// The column.
         column: String,
+        /// The column's type, `schema.name`; its number, if no more is known.
+        type_name: String,
+        /// Why.
+        source: ValueError,
     },
     /// An UPDATE or DELETE doesn't say which row.
     #[error(

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::SqlError;
 use super::statement::{self, Statement};
+use super::text::in_text;
 use crate::catalog::Catalog;
 use crate::event::{Change, Event};
 use crate::pgoutput::LogicalMessage;
@@ -113,11 +114,11 @@ impl Script {
     }
 
     fn statement<'a>(&'a self, row: &'a Row) -> Statement<'a> {
-        Statement::new(row.relation(), self.catalog.table(row.relation().id))
+        Statement::new(row, self.catalog.table(row.relation().id))
     }
 
     fn change(&self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
-        match change {
+        match in_text(change)?.as_ref() {
             Change::Snapshot { row } | Change::Insert { new: row } => self.statement(row).insert(out, row),
             Change::Update { old, new } => self.statement(new).update(out, old.as_ref(), new),
             Change::Delete { old } => self.statement(old.row()).delete(out, old),

@@ -7,6 +7,7 @@ use super::identity::Identity;
 use crate::catalog::TableFacts;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, Relation, Tuple};
+use crate::value::{InternalChar, Types, Wire as _};
 use crate::{Oid, RelationId, Row, quote};
 
 /// Ends a statement that must have changed exactly one row.
@@ -18,12 +19,14 @@ const CHAR: Oid = Oid::new(18);
 /// Writes statements about one table.
 pub(super) struct Statement<'a> {
     relation: &'a Relation,
+    types: &'a Types,
     facts: &'a TableFacts,
 }
 
 impl<'a> Statement<'a> {
-    pub(super) fn new(relation: &'a Relation, facts: &'a TableFacts) -> Self {
-        Self { relation, facts }
+    /// Of a row's table.
+    pub(super) fn new(row: &'a Row, facts: &'a TableFacts) -> Self {
+        Self { relation: row.relation(), types: row.types(), facts }
     }
 
     pub(super) fn insert(&self, out: &mut Vec<u8>, row: &Row) -> Result<(), SqlError> {
@@ -152,11 +155,23 @@ impl<'a> Statement<'a> {
         match datum {
             Datum::Null => out.extend_from_slice(b"NULL"),
             // Without a type of its own, the literal takes the column's.
-            Datum::Text(text) => literal(out, column, text),
-            Datum::Binary(_) => return Err(self.binary(column)),
-            Datum::Unchanged => return Err(self.missing_value(column)),
+            Datum::Text(text) => self.literal(out, column, text),
+            // Binary ones were made text before.
+            Datum::Binary(_) | Datum::Unchanged => return Err(self.missing_value(column)),
         }
         Ok(())
+    }
+
+    /// A value as the server printed it, but for a `"char"` that is not ASCII: its number stands for it, which every
+    /// version reads.
+    pub(super) fn literal(&self, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
+        match high_byte(text) {
+            Some(byte) if self.types.base(column.type_oid).is_some_and(|base| base.oid == CHAR) => {
+                let number = i8::from_ne_bytes([byte]);
+                out.extend_from_slice(format!("({number})::\"char\"").as_bytes());
+            }
+            _ => quote::literal(out, text),
+        }
     }
 
     fn table_name(&self) -> String {
@@ -165,10 +180,6 @@ impl<'a> Statement<'a> {
 
     pub(super) fn no_identity(&self) -> SqlError {
         SqlError::NoIdentity { table: self.table_name() }
-    }
-
-    pub(super) fn binary(&self, column: &Column) -> SqlError {
-        SqlError::Binary { table: self.table_name(), column: column.name.clone() }
     }
 
     pub(super) fn missing_value(&self, column: &Column) -> SqlError {
@@ -252,16 +263,15 @@ fn table(out: &mut Vec<u8>, relation: &Relation) {
     quote::identifier(out, &relation.name);
 }
 
-/// A value as the server printed it. Before version 15 it prints a `"char"` that is not ASCII as one byte, which is no
-/// text in any encoding: its number stands for it.
-pub(super) fn literal(out: &mut Vec<u8>, column: &Column, text: &[u8]) {
-    match *text {
-        [byte] if !byte.is_ascii() && column.type_oid == CHAR => {
-            let number = i8::from_ne_bytes([byte]);
-            out.extend_from_slice(format!("({number})::\"char\"").as_bytes());
-        }
-        _ => quote::literal(out, text),
-    }
+/// The byte that a `"char"` is, if it is not ASCII: from version 15 on in octal, `\351`, before that itself, which is no
+/// text in any encoding.
+fn high_byte(text: &[u8]) -> Option<u8> {
+    let byte = match *text {
+        [byte] => byte,
+        [b'\\', _, _, _] => InternalChar::from_text(std::str::from_utf8(text).ok()?).ok()?.0,
+        _ => return None,
+    };
+    (!byte.is_ascii()).then_some(byte)
 }
 
 fn separated<T>(

@@ -1,6 +1,7 @@
 //! Each line of the mapping in the module's documentation, and that every line is JSON.
 
 mod damage;
+mod friendly;
 mod read;
 
 use std::sync::Arc;

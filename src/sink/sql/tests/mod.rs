@@ -1,6 +1,7 @@
 //! The SQL of each change, rule by rule of the module's documentation. That a server understands it, and comes to the
 //! same rows, is for the integration tests.
 
+mod binary;
 mod failures;
 mod traps;
 
