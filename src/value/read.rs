@@ -30,6 +30,7 @@ const JSONB: Oid = Oid::new(3802);
 /// | [`Array`] | arrays |
 /// | [`Range<T>`], [`Multirange<T>`] | those |
 /// | the types of this module | the type of the same name |
+/// | [`Value`] | any type, known or not |
 ///
 /// A domain is read as what it is over.
 pub trait FromValue<'a>: Sized {
@@ -112,6 +113,13 @@ from_value! {
     Jsonb<'a>: "Jsonb", 3802 => Jsonb<'a>;
     Jsonpath<'a>: "Jsonpath", 4072 => Jsonpath<'a>;
     Xid8: "Xid8", 5069 => Xid8;
+}
+
+/// Itself, whatever its type: for types that aren't known before there is a value.
+impl<'a> FromValue<'a> for Value<'a> {
+    fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
+        Ok(value)
+    }
 }
 
 impl<'a> FromValue<'a> for bool {
