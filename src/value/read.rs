@@ -11,8 +11,6 @@ use super::{
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
 
-const JSONB: Oid = Oid::new(3802);
-
 /// A Rust type that values are read as.
 ///
 /// | Rust | PostgreSQL |
@@ -21,7 +19,7 @@ const JSONB: Oid = Oid::new(3802);
 /// | `i16`; `i32`; `i64` | smallint; and integer; and bigint: what holds all of the type's values |
 /// | `f32`; `f64` | real; and double precision |
 /// | [`Oid`] | oid, and in binary form the names of objects, such as regclass |
-/// | `&str` | text and its kin, enums; of any other type the text as it was sent, if it was sent as text |
+/// | `&str` | text and its kin, enums, jsonb; of any other type the text as it was sent, if it was sent as text |
 /// | `String`, `Cow<str>` | the text of any type, which is exact |
 /// | `&[u8]` | bytea in binary form |
 /// | `Vec<u8>`, `Cow<[u8]>` | bytea |
@@ -174,13 +172,9 @@ impl<'a> FromValue<'a> for Oid {
 
 impl<'a> FromValue<'a> for &'a str {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
-        match value.either()? {
-            Either::Text(text) => Ok(text),
-            Either::Binary(bytes) if value.is_text() => Text::from_binary(bytes).map(|text| text.0),
-            Either::Binary(bytes) if value.base()?.oid == JSONB => {
-                Jsonb::from_binary(bytes).map(|text| text.0)
-            }
-            Either::Binary(_) => Err(value.mismatch("&str, when it is sent in binary form")),
+        match value.to_text()? {
+            Cow::Borrowed(text) => Ok(text),
+            Cow::Owned(_) => Err(value.mismatch("&str, when it is sent in binary form")),
         }
     }
 }
