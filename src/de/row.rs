@@ -110,7 +110,9 @@ impl<'de, I: Iterator<Item = Cell<'de>>> MapAccess<'de> for Columns<'de, '_, I> 
         *self.at = self.cells.next();
         let Some(cell) = *self.at else { return Ok(None) };
         let name = &cell.column.name;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some).map_err(|error: Error| error.about(name))
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
+            .map_err(|error: Error| error.about(name))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
