@@ -22,7 +22,9 @@ use proptest::test_runner::TestRunner;
 use support::Cluster;
 use walferry::Oid;
 use walferry::pgoutput::Datum;
-use walferry::value::{ArrayBinary, ArrayText, CompositeText, Dimension, Range, TypeKind, Types, Value};
+use walferry::value::{
+    ArrayBinary, ArrayText, CompositeText, Dimension, Range, Type, TypeKind, Types, Value,
+};
 
 /// What a stream pins, and what this test needs.
 const PREPARE: &str = r"
