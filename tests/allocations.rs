@@ -14,6 +14,7 @@ use walferry::pgoutput::{
     Begin, Column, Datum, Decoder, Delete, Insert, Message, OldTuple, Relation, ReplicaIdentity, StreamStart,
     Tuple, Update,
 };
+use walferry::value::{Types, Value};
 use walferry::{Lsn, Oid, RelationId, Timestamp, Xid};
 
 const RELATION: RelationId = RelationId::new(16_384);
@@ -164,6 +165,31 @@ fn a_length_that_lies_allocates_no_more_than_the_frame_holds() {
             let most = 8 * payload.len() as u64;
             assert!(info.bytes_max <= most, "{name}: {} bytes for {}", info.bytes_max, payload.len());
         }
+    }
+}
+
+/// A record with one field.
+fn record(type_oid: u32, field: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(field.len()).expect("short");
+    [&1_u32.to_be_bytes()[..], &type_oid.to_be_bytes(), &length.to_be_bytes(), field].concat()
+}
+
+#[test]
+fn a_value_is_no_more_text_than_its_bytes_allow() {
+    let quotes = (0..30).fold(record(25, b"\""), |inner, _| record(2249, &inner));
+    // 10 bytes that are 131072 digits, 10000 times; and a million elements of which none is there.
+    let numbers = [
+        b"\0\0\0\x01\0\0\0\0\0\0\x06\xa4\0\0\x27\x10\0\0\0\x01".to_vec(),
+        b"\0\0\0\x0a\0\x01\x7f\xff\0\0\0\0\0\x01".repeat(10_000),
+    ]
+    .concat();
+    let claims = b"\0\0\0\x01\0\0\0\0\0\0\x06\xa4\x7f\xff\xff\xff\0\0\0\x01".to_vec();
+    let (types, mut most) = (Types::new(), 128 << 20);
+    for (type_oid, bytes) in [(2249, quotes), (1231, numbers), (1231, claims)] {
+        let value = Value::new(Datum::Binary(&bytes), Oid::new(type_oid), &types).expect("it is there");
+        let info = measure(|| assert!(value.to_text().is_err()));
+        assert!(info.bytes_max < most, "{} bytes for {}", info.bytes_max, bytes.len());
+        most = if type_oid == 1231 { 1 << 10 } else { most };
     }
 }
 

@@ -4,3 +4,4 @@
 pub mod frames;
 pub mod generate;
 pub mod unquote;
+pub mod value;

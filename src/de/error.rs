@@ -13,6 +13,18 @@ pub(super) enum Error {
     Value(ValueError),
     /// In words that hold no value.
     Shape(String),
+    /// What serde calls a field may be a name or a value: only who gave it as a name knows.
+    UnknownField,
+}
+
+impl Error {
+    /// An error about this name, which is no value.
+    pub(super) fn about(self, name: &str) -> Self {
+        match self {
+            Self::UnknownField => Self::Shape(format!("the Rust type has no field {name}")),
+            other => other,
+        }
+    }
 }
 
 impl From<ValueError> for Error {
@@ -26,6 +38,7 @@ impl Display for Error {
         match self {
             Self::Value(source) => source.fmt(f),
             Self::Shape(words) => f.write_str(words),
+            Self::UnknownField => f.write_str("the Rust type has no such name"),
         }
     }
 }
@@ -47,7 +60,7 @@ pub(super) fn raise<E: de::Error>(source: ValueError) -> E {
     error
 }
 
-/// Field names and what a type expects come from the program; everything else may come from the row.
+/// The names of fields that a type has, and what it expects, come from the program; everything else may come from the row.
 impl de::Error for Error {
     fn custom<T: Display>(_: T) -> Self {
         Self::Shape("the Rust type refuses the value".to_owned())
@@ -72,8 +85,8 @@ impl de::Error for Error {
         Self::Shape(format!("expected one of the labels {}", expected.join(", ")))
     }
 
-    fn unknown_field(field: &str, _: &'static [&'static str]) -> Self {
-        Self::Shape(format!("the Rust type has no field {field}"))
+    fn unknown_field(_: &str, _: &'static [&'static str]) -> Self {
+        Self::UnknownField
     }
 
     fn missing_field(field: &'static str) -> Self {

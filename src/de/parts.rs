@@ -90,11 +90,24 @@ where
 /// A field's name, which belongs to the types and not to the row.
 struct Name<'s>(&'s str);
 
-impl IntoDeserializer<'_, Error> for Name<'_> {
-    type Deserializer = serde::de::value::StringDeserializer<Error>;
+impl<'de> Deserializer<'de> for Name<'_> {
+    type Error = Error;
 
-    fn into_deserializer(self) -> Self::Deserializer {
-        self.0.to_owned().into_deserializer()
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_str(self.0).map_err(|error: Error| error.about(self.0))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Error> for Name<'_> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
     }
 }
 

@@ -101,9 +101,13 @@ impl<'de, 's, L: Fn(&Item<'s>) -> Option<Value<'de>>> Deserializer<'de> for Rang
         if name == RANGE { self.visit(visitor) } else { visitor.visit_newtype_struct(self) }
     }
 
+    /// There are no NULL ranges in a multirange.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
-        tuple tuple_struct map struct enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

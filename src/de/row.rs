@@ -17,11 +17,10 @@ pub(super) fn deserialize<'de, T: Deserialize<'de>>(cells: Cells<'de>) -> Result
 
 /// Says where it went wrong: in the column that was read last, if one was being read.
 fn locate(cells: Cells<'_>, at: Option<Cell<'_>>, error: Error) -> RowError {
-    match (at, error) {
-        (Some(cell), Error::Value(source)) => cell.error(source),
-        (Some(cell), Error::Shape(words)) => RowError::shape(cells.row(), Some(cell.column), words),
-        (None, Error::Value(source)) => RowError::shape(cells.row(), None, source.to_string()),
-        (None, Error::Shape(words)) => RowError::shape(cells.row(), None, words),
+    let column = at.map(|cell| cell.column);
+    match error {
+        Error::Value(source) => RowError::value(cells.row(), column, source),
+        other => RowError::shape(cells.row(), column, other.to_string()),
     }
 }
 
@@ -110,7 +109,10 @@ impl<'de, I: Iterator<Item = Cell<'de>>> MapAccess<'de> for Columns<'de, '_, I> 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         *self.at = self.cells.next();
         let Some(cell) = *self.at else { return Ok(None) };
-        seed.deserialize(BorrowedStrDeserializer::new(&cell.column.name)).map(Some)
+        let name = &cell.column.name;
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
+            .map_err(|error: Error| error.about(name))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {

@@ -87,15 +87,16 @@ impl<'de, 'v> Input<'de, 'v> {
     fn integer<T: TryFrom<i128>>(&self, target: &'static str) -> Result<T, Error> {
         let value = self.value()?;
         let number = match u32::from(value.base()?.oid) {
-            21 | 23 | 20 => i128::from(value.read::<i64>()?),
+            21 | 23 | 20 => Some(i128::from(value.read::<i64>()?)),
             // oid, xid, cid
-            26 => u32::from(value.read::<Oid>()?).into(),
-            28 | 29 => u32::from(value.read::<Xid>()?).into(),
-            5069 => u64::from(value.read::<Xid8>()?).into(),
-            1700 => value.read::<Numeric>()?.to_i128()?,
+            26 => Some(u32::from(value.read::<Oid>()?).into()),
+            28 | 29 => Some(u32::from(value.read::<Xid>()?).into()),
+            5069 => Some(u64::from(value.read::<Xid8>()?).into()),
+            1700 => value.read::<Numeric>()?.to_i128().ok(),
             _ => return Err(value.mismatch(target).into()),
         };
-        T::try_from(number).map_err(|_| ValueError::out_of_range(value.type_name(), target).into())
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| ValueError::out_of_range(value.type_name(), target).into())
     }
 
     fn visit_parts<V: Visitor<'de>>(self, asks: Asks, visitor: V) -> Result<V::Value, Error> {

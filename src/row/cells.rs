@@ -72,17 +72,13 @@ impl<'a> Cell<'a> {
         Value::new(self.datum, self.column.type_oid, self.row.types())
     }
 
-    pub(crate) fn error(&self, source: ValueError) -> RowError {
-        RowError::value(self.row, self.column, source)
-    }
-
     fn read<T: FromValue<'a>>(&self) -> Result<T, RowError> {
         match self.value() {
             Some(value) => value.read(),
             None if self.datum == Datum::Null => T::null().ok_or_else(ValueError::null),
             None => T::unchanged().ok_or_else(ValueError::unchanged),
         }
-        .map_err(|source| self.error(source))
+        .map_err(|source| RowError::value(self.row, Some(self.column), source))
     }
 }
 

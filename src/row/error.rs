@@ -39,8 +39,8 @@ impl RowError {
     }
 
     #[cold]
-    pub(crate) fn value(row: &Row, column: &Column, source: ValueError) -> Self {
-        Self { kind: RowErrorKind::Value(source), ..Self::shape(row, Some(column), String::new()) }
+    pub(crate) fn value(row: &Row, column: Option<&Column>, source: ValueError) -> Self {
+        Self { kind: RowErrorKind::Value(source), ..Self::shape(row, column, String::new()) }
     }
 
     #[cold]

@@ -6,8 +6,8 @@ use bytes::BytesMut;
 
 use super::{
     Bits, Bool, Bytea, Cidr, Circle, Date, Float4, Float8, GeoBox, Inet, Int2Vector, InternalChar, Interval,
-    Jsonb, Jsonpath, Line, LocalDateTime, Lseg, MacAddr, MacAddr8, Money, Numeric, OidVector, Path, Point,
-    Polygon, Snapshot, Tid, Time, TimeTz, TsQuery, TsVector, Uuid, ValueError, Wire, Xid8,
+    Jsonpath, Line, LocalDateTime, Lseg, MacAddr, MacAddr8, Money, Numeric, OidVector, Path, Point, Polygon,
+    Snapshot, Tid, Time, TimeTz, TsQuery, TsVector, Uuid, ValueError, Wire, Xid8,
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
 
@@ -81,7 +81,6 @@ leaves! {
     3220 => Lsn,
     3614 => TsVector<'_>,
     3615 => TsQuery<'_>,
-    3802 => Jsonb<'_>,
     4072 => Jsonpath<'_>,
     5069 => Xid8,
 }

@@ -11,8 +11,6 @@ use super::{
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
 
-const JSONB: Oid = Oid::new(3802);
-
 /// A Rust type that values are read as.
 ///
 /// | Rust | PostgreSQL |
@@ -21,7 +19,7 @@ const JSONB: Oid = Oid::new(3802);
 /// | `i16`; `i32`; `i64` | smallint; and integer; and bigint: what holds all of the type's values |
 /// | `f32`; `f64` | real; and double precision |
 /// | [`Oid`] | oid, and in binary form the names of objects, such as regclass |
-/// | `&str` | text and its kin, enums; of any other type the text as it was sent, if it was sent as text |
+/// | `&str` | text and its kin, enums, jsonb; of any other type the text as it was sent, if it was sent as text |
 /// | `String`, `Cow<str>` | the text of any type, which is exact |
 /// | `&[u8]` | bytea in binary form |
 /// | `Vec<u8>`, `Cow<[u8]>` | bytea |
@@ -32,6 +30,7 @@ const JSONB: Oid = Oid::new(3802);
 /// | the types of this module | the type of the same name |
 /// | `std::net::IpAddr` | inet without a network |
 /// | types of other crates, by the features `with-…` | what they convert from |
+/// | [`Value`] | any type, known or not |
 ///
 /// A domain is read as what it is over.
 pub trait FromValue<'a>: Sized {
@@ -116,6 +115,13 @@ from_value! {
     Xid8: "Xid8", 5069 => Xid8;
 }
 
+/// Itself, whatever its type: for types that aren't known before there is a value.
+impl<'a> FromValue<'a> for Value<'a> {
+    fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
+        Ok(value)
+    }
+}
+
 impl<'a> FromValue<'a> for bool {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.read::<Bool>().map(|value| value.0).map_err(|error| error.into_target("bool"))
@@ -168,13 +174,9 @@ impl<'a> FromValue<'a> for Oid {
 
 impl<'a> FromValue<'a> for &'a str {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
-        match value.either()? {
-            Either::Text(text) => Ok(text),
-            Either::Binary(bytes) if value.is_text() => Text::from_binary(bytes).map(|text| text.0),
-            Either::Binary(bytes) if value.base()?.oid == JSONB => {
-                Jsonb::from_binary(bytes).map(|text| text.0)
-            }
-            Either::Binary(_) => Err(value.mismatch("&str, when it is sent in binary form")),
+        match value.to_text()? {
+            Cow::Borrowed(text) => Ok(text),
+            Cow::Owned(_) => Err(value.mismatch("&str, when it is sent in binary form")),
         }
     }
 }

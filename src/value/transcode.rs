@@ -4,44 +4,77 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::leaf::{Leaf, is_text, leaf};
+use super::leaf::{Leaf, leaf};
+use super::view::Either;
 use super::{
-    Array, ArrayBinary, ArrayText, Composite, CompositeBinary, CompositeField, CompositeText, Item, Shape,
-    Text, TypeKind, Value, ValueError, Wire,
+    Array, ArrayBinary, ArrayText, Composite, CompositeBinary, CompositeField, CompositeText, Item, Jsonb,
+    Shape, Text, Value, ValueError, Wire,
 };
+use crate::Oid;
 
-/// What the server can print at all: `MaxAllocSize` in its `memutils.h`. Each level of types may double the backslashes
-/// of the one inside of it.
-const MAX_TEXT: usize = 0x3FFF_FFFF;
+const JSONB: Oid = Oid::new(3802);
 
 /// The text of `value`, whose form is binary.
 pub(super) fn to_text<'a>(value: &Value<'a>, bytes: &'a [u8]) -> Result<Cow<'a, str>, ValueError> {
-    if let Some(scalar) = Scalar::of(value)? {
-        return scalar.to_text(bytes);
+    Printer::of(bytes).text(value, bytes)
+}
+
+/// Prints a value and what is in it, within a limit for all of them together.
+///
+/// A few bytes may be much text: ten of a numeric are up to 131072 digits, and each level of types doubles the quotes of
+/// the one inside of it, which makes gigabytes of 500 bytes. So what is printed is bounded by what was sent.
+struct Printer {
+    left: usize,
+}
+
+impl Printer {
+    /// Whatever the bytes are.
+    const ALWAYS: usize = 32 << 20;
+    /// For each of the bytes: more than eight times itself, on eight levels.
+    const PER_BYTE: usize = 64;
+
+    fn of(bytes: &[u8]) -> Self {
+        Self { left: bytes.len().saturating_mul(Self::PER_BYTE).saturating_add(Self::ALWAYS) }
     }
-    let text = match value.shape()? {
-        Shape::Scalar(_) => return Err(ValueError::one_form(value.type_name())),
-        Shape::Array(Array { delimiter, dimensions, elements, .. }) => {
-            ArrayText::new(delimiter, dimensions, texts(&elements)?)?.to_string()
+
+    fn text<'a>(&mut self, value: &Value<'a>, bytes: &'a [u8]) -> Result<Cow<'a, str>, ValueError> {
+        let text = match Scalar::of(value)? {
+            Some(scalar) => scalar.to_text(bytes)?,
+            None => self.parts(value)?.into(),
+        };
+        let left = self.left.checked_sub(text.len());
+        self.left = left.ok_or_else(|| ValueError::out_of_range(value.type_name(), "64 times its bytes"))?;
+        Ok(text)
+    }
+
+    fn parts(&mut self, value: &Value<'_>) -> Result<String, ValueError> {
+        Ok(match value.shape()? {
+            Shape::Scalar(_) => return Err(ValueError::one_form(value.type_name())),
+            Shape::Array(Array { delimiter, dimensions, elements, .. }) => {
+                ArrayText::new(delimiter, dimensions, self.items(&elements)?)?.to_string()
+            }
+            Shape::Composite(composite) => {
+                CompositeText { fields: self.items(&composite.fields)? }.to_string()
+            }
+            Shape::Range(range) => range.try_map(|bound| self.owned(&bound))?.to_string(),
+            Shape::Multirange(multirange) => multirange.try_map(|bound| self.owned(&bound))?.to_string(),
+        })
+    }
+
+    fn items<'i>(&mut self, items: &'i [Option<Item<'_>>]) -> Result<Vec<Option<Cow<'i, str>>>, ValueError> {
+        items.iter().map(|item| item.as_ref().map(|item| self.item(item)).transpose()).collect()
+    }
+
+    fn owned(&mut self, item: &Item<'_>) -> Result<String, ValueError> {
+        self.item(item).map(Cow::into_owned)
+    }
+
+    fn item<'i>(&mut self, item: &'i Item<'_>) -> Result<Cow<'i, str>, ValueError> {
+        let value = item.value();
+        match value.either()? {
+            Either::Text(text) => Ok(text.into()),
+            Either::Binary(bytes) => self.text(&value, bytes),
         }
-        Shape::Composite(composite) => CompositeText { fields: texts(&composite.fields)? }.to_string(),
-        Shape::Range(range) => range.try_map(|bound| text_of(&bound))?.to_string(),
-        Shape::Multirange(multirange) => multirange.try_map(|bound| text_of(&bound))?.to_string(),
-    };
-    if text.len() > MAX_TEXT {
-        return Err(ValueError::malformed(value.type_name(), 0, "a value of less than a gigabyte of text"));
-    }
-    Ok(Cow::Owned(text))
-}
-
-fn texts<'a>(items: &[Option<Item<'a>>]) -> Result<Vec<Option<Cow<'a, str>>>, ValueError> {
-    items.iter().map(|item| item.as_ref().map(text_of).transpose()).collect()
-}
-
-fn text_of<'a>(item: &Item<'a>) -> Result<Cow<'a, str>, ValueError> {
-    match item.borrowed() {
-        Some(value) => value.to_text(),
-        None => item.value().to_text().map(|text| Cow::Owned(text.into_owned())),
     }
 }
 
@@ -49,19 +82,25 @@ fn text_of<'a>(item: &Item<'a>) -> Result<Cow<'a, str>, ValueError> {
 enum Scalar {
     /// Not at all: both forms are the same text.
     Text,
+    /// Text behind a version.
+    Jsonb,
+    /// By its own reader.
     Leaf(&'static Leaf),
 }
 
 impl Scalar {
     fn of(value: &Value<'_>) -> Result<Option<Self>, ValueError> {
-        let base = value.base()?;
-        let is_text = is_text(base.oid) || matches!(base.kind, TypeKind::Enum { .. });
-        Ok(if is_text { Some(Self::Text) } else { leaf(base.oid).map(Self::Leaf) })
+        Ok(match value.base()?.oid {
+            _ if value.is_text() => Some(Self::Text),
+            JSONB => Some(Self::Jsonb),
+            oid => leaf(oid).map(Self::Leaf),
+        })
     }
 
     fn to_text<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, str>, ValueError> {
         match self {
             Self::Text => Text::from_binary(bytes).map(|text| Cow::Borrowed(text.0)),
+            Self::Jsonb => Jsonb::from_binary(bytes).map(|text| Cow::Borrowed(text.0)),
             Self::Leaf(leaf) => {
                 let mut out = String::new();
                 (leaf.print)(bytes, &mut out)?;
@@ -73,6 +112,7 @@ impl Scalar {
     fn write_binary(&self, text: &str, out: &mut BytesMut) -> Result<(), ValueError> {
         match self {
             Self::Text => Text(text).write_binary(out),
+            Self::Jsonb => Jsonb(text).write_binary(out),
             Self::Leaf(leaf) => (leaf.encode)(text, out)?,
         }
         Ok(())

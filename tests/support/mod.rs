@@ -38,7 +38,9 @@ mod postmaster;
 mod psql;
 mod servers;
 mod template;
+mod types;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use options::ClusterOptions;
 pub(crate) use servers::{Server, newest, oldest, server, servers};
+pub(crate) use types::user_types;
