@@ -1,7 +1,7 @@
 //! How much the tests generate that generate.
 //!
 //! `WALFERRY_LONG=1` is the long form: many times as much, on every server. `WALFERRY_SEED=17` is one seed again, the
-//! one that a failure named.
+//! one that a failure named, and `WALFERRY_SEED=100..200` are others than usual.
 
 use std::env;
 use std::ops::Range;
@@ -19,11 +19,32 @@ pub(crate) fn how_many(usually: usize, long: usize) -> usize {
     if is_long() { long } else { usually }
 }
 
-/// Which seeds to try.
-pub(crate) fn seeds(usually: u64, long: u64) -> Range<u64> {
+/// Tries each seed. When one fails, says how to try it again.
+pub(crate) fn for_each_seed(usually: u64, long: u64, mut test: impl FnMut(u64)) {
+    for seed in seeds(usually, long) {
+        let again = Again(seed);
+        test(seed);
+        drop(again);
+    }
+}
+
+fn seeds(usually: u64, long: u64) -> Range<u64> {
     let Ok(seed) = env::var("WALFERRY_SEED") else { return 0..if is_long() { long } else { usually } };
-    let seed = seed.parse().expect("WALFERRY_SEED is a number");
-    seed..seed + 1
+    let number = |digits: &str| digits.parse::<u64>().expect("WALFERRY_SEED is a number, or two as in 7..9");
+    seed.split_once("..")
+        .map_or_else(|| number(&seed)..number(&seed) + 1, |(first, end)| number(first)..number(end))
+}
+
+struct Again(u64);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let (seed, long) = (self.0, if is_long() { "WALFERRY_LONG=1 " } else { "" });
+            let test = env!("CARGO_CRATE_NAME");
+            eprintln!("seed {seed} again: WALFERRY_SEED={seed} {long}cargo test --test {test}");
+        }
+    }
 }
 
 /// The servers that what was generated is tried on: the oldest and the newest, or all of them.

@@ -42,10 +42,11 @@ mod postmaster;
 mod psql;
 mod random;
 mod servers;
+pub(crate) mod sql;
 mod template;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use extent::{how_many, is_long, on_each_server, seeds, servers_to_try};
+pub(crate) use extent::{for_each_seed, how_many, is_long, on_each_server, servers_to_try};
 pub(crate) use options::ClusterOptions;
 pub(crate) use random::Random;
 pub(crate) use servers::{Server, newest, oldest, server, servers};
