@@ -20,10 +20,7 @@ impl Leaf {
     /// An expression for a value of the type.
     pub(super) fn value(&self, random: &mut Random) -> String {
         match self.random {
-            Some(make) if self.edges.is_empty() || random.one_in(2) => {
-                let made = make(random);
-                format!("({made})::{}", self.name)
-            }
+            Some(make) if random.one_in(2) => format!("({})::{}", make(random), self.name),
             _ => format!("{}::{}", quoted(random.pick(self.edges)), self.name),
         }
     }

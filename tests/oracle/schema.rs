@@ -43,7 +43,7 @@ impl Schema {
     pub(crate) fn new(random: &mut Random) -> Self {
         let mut types = Types::new(random, "\"Types of \\ 'it'\"");
         let mut tables: Vec<_> = (0..TABLES).map(|index| Table::new(random, index)).collect();
-        for number in types.leaves().chain(types.others()) {
+        for number in Types::leaves().chain(types.others()) {
             tables[random.below(TABLES)].add(random, number);
             if types.can_have_array(number) && random.one_in(3) {
                 let array = types.array_of(number);
@@ -80,7 +80,7 @@ impl Schema {
             lines.push(format!("UPDATE {} SET id = id + 100 WHERE id = 1;\n", table.name));
             lines.push(format!("DELETE FROM {} WHERE id IN (3, 101);\n", table.name));
             for transaction in lines.chunks(5) {
-                script.push_str(&format!("BEGIN;\n{}COMMIT;\n", transaction.concat()));
+                script.extend(["BEGIN;\n", &transaction.concat(), "COMMIT;\n"]);
             }
         }
         script

@@ -67,7 +67,9 @@ impl Types {
         }
         let makers = [Self::make_enum, Self::make_domain, Self::make_composite, Self::make_range];
         // One of each, so that what comes behind can be made of all.
-        makers.iter().for_each(|make| make(&mut types, random));
+        for make in makers {
+            make(&mut types, random);
+        }
         for _ in 0..5 {
             makers[random.below(makers.len())](&mut types, random);
         }
@@ -83,7 +85,7 @@ impl Types {
         &self.list[number]
     }
 
-    pub(super) fn leaves(&self) -> std::ops::Range<usize> {
+    pub(super) fn leaves() -> std::ops::Range<usize> {
         0..LEAVES.len()
     }
 

@@ -1,17 +1,18 @@
 //! Random values of the built-in types, as SQL expressions: literals, or sums of what the server itself counts.
 
+use std::fmt::{Debug, Display};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::support::sql::quoted;
 use crate::support::{Random, hostile};
 
-fn literal(text: impl ToString) -> String {
-    quoted(&text.to_string())
+fn literal(text: impl Display) -> String {
+    quoted(&format!("{text}"))
 }
 
 fn low<T: TryFrom<u64>>(random: &mut Random, bits: u32) -> T
 where
-    T::Error: std::fmt::Debug,
+    T::Error: Debug,
 {
     T::try_from(random.any_size() & ((1 << bits) - 1)).expect("as many bits as there are")
 }
@@ -50,7 +51,7 @@ pub(super) fn text(random: &mut Random) -> String {
     text
 }
 
-/// ASCII: before server 15 the others print as bytes that are no UTF-8, which tests/replay_edges.rs looks after.
+/// ASCII: before server 15 the others print as bytes that are no UTF-8, which `tests/replay_edges.rs` looks after.
 pub(super) fn internal_char(random: &mut Random) -> String {
     random.below(128).to_string()
 }
@@ -236,18 +237,14 @@ fn json_text(random: &mut Random, depth: usize) -> String {
 }
 
 fn json_string(random: &mut Random) -> String {
-    let mut string = String::from("\"");
-    for character in hostile::text(random).chars().take(40) {
-        match character {
-            '"' | '\\' => string.extend(['\\', character]),
-            '\0'..' ' => string.push_str(&format!("\\u{:04x}", u32::from(character))),
-            plain if random.one_in(20) && u32::from(plain) < 0xD800 => {
-                string.push_str(&format!("\\u{:04X}", u32::from(plain)));
-            }
-            plain => string.push(plain),
-        }
-    }
-    string + "\""
+    let text = hostile::text(random);
+    let written = text.chars().take(40).map(|character| match character {
+        '"' | '\\' => format!("\\{character}"),
+        '\0'..' ' => format!("\\u{:04x}", u32::from(character)),
+        '\u{80}'..'\u{D800}' if random.one_in(4) => format!("\\u{:04X}", u32::from(character)),
+        plain => plain.to_string(),
+    });
+    format!("\"{}\"", written.collect::<String>())
 }
 
 pub(super) fn jsonpath(random: &mut Random) -> String {
