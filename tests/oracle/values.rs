@@ -241,7 +241,7 @@ fn json_string(random: &mut Random) -> String {
     let written = text.chars().take(40).map(|character| match character {
         '"' | '\\' => format!("\\{character}"),
         '\0'..' ' => format!("\\u{:04x}", u32::from(character)),
-        '\u{80}'..'\u{D800}' if random.one_in(4) => format!("\\u{:04X}", u32::from(character)),
+        '\u{80}'..='\u{D7FF}' if random.one_in(4) => format!("\\u{:04X}", u32::from(character)),
         plain => plain.to_string(),
     });
     format!("\"{}\"", written.collect::<String>())
