@@ -8,8 +8,6 @@
 mod oracle;
 mod support;
 
-use std::process::Command;
-
 use oracle::{Schema, carry};
 use support::{Cluster, Random, Server};
 use tokio::runtime::{self, Runtime};
@@ -34,31 +32,25 @@ const PROFILES: [&[(&str, &str)]; 2] = [
     ],
 ];
 
-/// A locale in which money is printed otherwise, where the machine has one.
-fn other_locale() -> String {
-    let output = Command::new("locale").arg("-a").output();
-    let listed =
-        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let is_other = |name: &&str| !["C", "POSIX"].contains(&name.split('.').next().unwrap_or(name));
-    listed.lines().find(is_other).unwrap_or("POSIX").to_owned()
-}
-
 /// A server, and what all seeds have in common.
 struct Oracle {
     cluster: Cluster,
     runtime: Runtime,
-    locale: String,
+    /// In which money is printed otherwise than in C, if this machine has one.
+    locale: &'static str,
     /// See [`oracle::sends_query`].
     sends: String,
 }
 
 impl Oracle {
     fn start(server: &Server) -> Self {
-        let cluster = server.start();
+        let cluster = server.options().locale("de_DE").start();
+        let is_known = cluster.try_psql("postgres", "SET lc_monetary = 'de_DE.UTF-8'").is_ok();
+        let locale = if is_known { "de_DE.UTF-8" } else { "POSIX" };
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let sends = cluster.psql("postgres", &oracle::sends_query());
         let runtime = runtime.unwrap_or_else(|error| panic!("a runtime: {error}"));
-        Self { cluster, runtime, locale: other_locale(), sends }
+        Self { cluster, runtime, locale, sends }
     }
 
     fn run(&self, database: &str, script: &[u8]) -> String {
@@ -75,7 +67,7 @@ impl Oracle {
     fn create(&self, database: &str, schema: &Schema, profile: &[(&str, &str)]) {
         self.cluster.create_database(database);
         self.run(database, schema.ddl().as_bytes());
-        let locale = [("lc_monetary", self.locale.as_str())];
+        let locale = [("lc_monetary", self.locale)];
         for (name, value) in profile.iter().chain(locale.iter().filter(|_| !profile.is_empty())) {
             self.cluster.psql(database, &format!("ALTER DATABASE {database} SET {name} = '{value}'"));
         }
