@@ -45,7 +45,7 @@ impl Schema {
         let mut tables: Vec<_> = (0..TABLES).map(|index| Table::new(random, index)).collect();
         for number in Types::leaves().chain(types.others()) {
             tables[random.below(TABLES)].add(random, number);
-            if types.can_have_array(number) && random.one_in(3) {
+            if types.can_have_array(number) && random.one_in(2) {
                 let array = types.array_of(number);
                 tables[random.below(TABLES)].add(random, array);
             }
@@ -60,12 +60,18 @@ impl Schema {
             self.types.ddl()
         );
         for Table { name, columns, full_identity, .. } in &self.tables {
-            let columns = columns.iter().fold(String::new(), |listed, column| {
+            let listed = columns.iter().fold(String::new(), |listed, column| {
                 listed + &format!(",\n  {} {}", column.name, self.types.get(column.type_number).name)
             });
             let identity = if *full_identity { "FULL" } else { "DEFAULT" };
-            writeln!(ddl, "CREATE TABLE {name} (id int PRIMARY KEY{columns});").expect("a String takes all");
+            writeln!(ddl, "CREATE TABLE {name} (id int PRIMARY KEY{listed});").expect("a String takes all");
             writeln!(ddl, "ALTER TABLE {name} REPLICA IDENTITY {identity};").expect("a String takes all");
+            // What is stored out of line, and left alone by an UPDATE, is not sent again.
+            writeln!(ddl, "ALTER TABLE {name} SET (toast_tuple_target = 128);").expect("a String takes all");
+            for column in columns.iter().filter(|column| self.types.can_be_long(column.type_number)) {
+                writeln!(ddl, "ALTER TABLE {name} ALTER {} SET STORAGE EXTERNAL;", column.name)
+                    .expect("a String takes all");
+            }
         }
         ddl
     }
@@ -159,7 +165,7 @@ impl Table {
             name: format!("\"T.\"\"s\".{}", identifier(&name)),
             own_name: name,
             columns: Vec::new(),
-            full_identity: random.one_in(3),
+            full_identity: random.one_in(2),
         }
     }
 

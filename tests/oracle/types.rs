@@ -99,6 +99,13 @@ impl Types {
         self.can_be_inside(number) && !matches!(self.list[number].kind, Kind::Array(_))
     }
 
+    /// Whether a column of it can be stored out of line without being compressed.
+    pub(super) fn can_be_long(&self, number: usize) -> bool {
+        let Type { name, kind, .. } = &self.list[number];
+        let is_text = ["text", "varchar", "bpchar", "bytea", "json", "jsonb", "xml"].contains(&name.as_str());
+        is_text || matches!(kind, Kind::Array(_) | Kind::Composite(_))
+    }
+
     pub(super) fn array_of(&mut self, element: usize) -> usize {
         let Type { name, ordered, .. } = &self.list[element];
         let (name, ordered) = (format!("{name}[]"), *ordered);

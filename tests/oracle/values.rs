@@ -64,9 +64,13 @@ pub(super) fn bytea(random: &mut Random) -> String {
 
 /// Any bits.
 pub(super) fn double(random: &mut Random) -> String {
-    let bits = match random.below(3) {
+    let bits = match random.below(4) {
         0 => random.any_size(),
         1 => random.next(),
+        // Around 1, which has no exponent in text.
+        2 => {
+            random.next() >> 12 | u64::try_from(random.between(1023 - 12, 1023 + 40)).expect("positive") << 52
+        }
         _ => return format!("{}.{}e{}", random.below(1000), random.digits(3), random.between(-20, 20)),
     };
     format!("{:e}", f64::from_bits(bits)).replace("inf", "Infinity")
