@@ -5,7 +5,7 @@
 //! the server itself, down to what has the same number everywhere.
 //!
 //! One type says less in text than in its bytes: of a tsquery's equal operators in a row, which binds first. No text can
-//! carry that, pg_dump's neither, so what is compared is what the server reads in its own text.
+//! carry that, that of `pg_dump` neither, so what is compared is what the server reads in its own text.
 
 use std::collections::HashMap;
 
