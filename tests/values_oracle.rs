@@ -144,7 +144,7 @@ fn every_seed(server: &Server) {
 }
 
 #[test]
-fn every_value_of_every_type_arrives_as_it_was() {
+fn museum_01_to_06_every_value_of_every_type_arrives_as_it_was() {
     support::on_each_server(every_seed);
 }
 
