@@ -90,7 +90,7 @@ pub(crate) fn hex(out: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
-/// Writes one field of COPY's text format; `None` is NULL.
+/// Writes one field of COPY's text format; `None` is NULL. See [`copy_row`] for fields beside each other.
 ///
 /// Source: PostgreSQL manual, COPY, "Text Format".
 ///
@@ -119,6 +119,23 @@ pub fn copy_text(out: &mut Vec<u8>, field: Option<&[u8]>) {
         };
         out.extend_from_slice(&[b'\\', escape]);
     }
+}
+
+/// Writes one row of COPY's text format, with the line feed that ends it.
+///
+/// ```
+/// let mut lines = Vec::new();
+/// walferry::quote::copy_row(&mut lines, [Some(b"1".as_slice()), Some(b"it's"), None]);
+/// assert_eq!(lines, b"1\tit's\t\\N\n");
+/// ```
+pub fn copy_row<'a>(out: &mut Vec<u8>, fields: impl IntoIterator<Item = Option<&'a [u8]>>) {
+    for (index, field) in fields.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'\t');
+        }
+        copy_text(out, field);
+    }
+    out.push(b'\n');
 }
 
 /// A literal of a replication command, where a backslash is an ordinary character.

@@ -1,4 +1,5 @@
-//! What is quoted means what it was, on every server: the servers themselves are asked.
+//! What is quoted means what it was, on every server: the servers themselves are asked, about ten thousand texts, or in
+//! the long form (`WALFERRY_LONG=1`) about a million.
 //!
 //! Museum 1: the text `null` became NULL, and quotes were doubled.
 
@@ -7,94 +8,35 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::iter;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
-use support::Cluster;
+use support::{Cluster, Random, hostile};
 use walferry::pgoutput::{Datum, Decoder, Message};
 use walferry::quote;
 
-/// Pieces that are special to some reader on the way: SQL, COPY, arrays, psql's variables and commands, terminals.
-const HOSTILE: &[&str] = &[
-    "null",
-    "NULL",
-    "'",
-    "''",
-    "\"",
-    "\\",
-    "\\\\",
-    "E'",
-    "U&'\\0061'",
-    "$$",
-    "$a$",
-    ",",
-    "{",
-    "}",
-    "{}",
-    "(",
-    ")",
-    ";",
-    "--",
-    "/*",
-    "*/",
-    "\r",
-    "\n",
-    "\r\n",
-    "\t",
-    "\x08",
-    "\x0b",
-    "\x0c",
-    "\x1a",
-    "\x1b[2J",
-    "\x01",
-    "\x7f",
-    "%s",
-    "%",
-    ":s",
-    ":'x'",
-    ":\"x\"",
-    ":{?x}",
-    "`id`",
-    "\\x00",
-    "\\N",
-    "\\.",
-    "\n\\.\n",
-    "\\q",
-    "\\gset",
-    "\\'",
-    "0",
-    "f",
-    "x",
-    " ",
-    "é",
-    "e\u{301}",
-    "表",
-    "😀",
-    "\u{85}",
-    "\u{a0}",
-    "\u{2028}",
-    "\u{202e}",
-    "\u{feff}",
-];
-
-/// Names of [`HOSTILE`] would show through if psql took `:s` inside a literal for its variable.
+/// Some of the pieces would show through if psql took `:s` inside a literal for its variable.
 const VARIABLES: &str = "\\set s hijacked\n\\set x hijacked\n";
 
-/// Every piece, every pair of them, and longer ones; the same in every run.
-fn hostile_texts() -> BTreeSet<String> {
-    let mut texts = BTreeSet::from([String::new()]);
-    for first in HOSTILE {
-        texts.insert((*first).to_owned());
-        texts.extend(HOSTILE.iter().map(|second| [*first, *second].concat()));
-    }
-    let longer = prop::collection::vec(prop::sample::select(HOSTILE), 3..12);
-    let mut runner = TestRunner::deterministic();
-    texts.extend((0..1000).filter_map(|_| Some(longer.new_tree(&mut runner).ok()?.current().concat())));
-    texts
+const IN_A_STATEMENT: usize = 500;
+const IN_A_SCRIPT: usize = 50_000;
+
+/// Every piece, every pair of them, and random texts: the same in every run.
+fn hostile_texts() -> impl Iterator<Item = String> {
+    let pieces = || iter::once("").chain(hostile::PIECES.iter().copied());
+    let pairs = pieces().flat_map(move |first| pieces().map(move |second| [first, second].concat()));
+    pairs.chain(random(hostile::text)).take(support::how_many(10_000, 1_000_000))
+}
+
+fn random<T>(make: fn(&mut Random) -> T) -> impl Iterator<Item = T> {
+    let mut random = Random::new(0);
+    iter::repeat_with(move || make(&mut random))
+}
+
+fn batches<T>(mut items: impl Iterator<Item = T>) -> impl Iterator<Item = Vec<T>> {
+    let next = move || Some(items.by_ref().take(IN_A_SCRIPT).collect::<Vec<_>>());
+    iter::from_fn(next).take_while(|batch| !batch.is_empty())
 }
 
 /// One of each major, for all tests of this file.
@@ -104,10 +46,17 @@ fn clusters() -> &'static [Cluster] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes all");
-        hex
-    })
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        hex.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).expect("a digit")));
+    }
+    hex
+}
+
+fn create_everywhere(database: &str) {
+    for cluster in clusters() {
+        cluster.create_database(database);
+    }
 }
 
 fn quoted(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -125,27 +74,40 @@ fn run(cluster: &Cluster, database: &str, script: &[u8]) -> String {
     })
 }
 
+/// Runs a script on every server under both settings of `standard_conforming_strings`, and expects this to be printed.
+fn expect(database: &str, script: &[u8], expected: &[String]) {
+    for cluster in clusters() {
+        for setting in ["on", "off"] {
+            let set = format!("SET standard_conforming_strings = {setting};\n");
+            let found = run(cluster, database, &[set.as_bytes(), script].concat());
+            let mut lines = found.lines().zip(expected);
+            let differs = lines.find(|(found, expected)| found != expected);
+            assert_eq!(differs, None, "{}, {setting}", cluster.major());
+            assert_eq!(found.lines().count(), expected.len(), "{}, {setting}", cluster.major());
+        }
+    }
+}
+
 #[test]
 fn museum_01_every_literal_is_the_text_it_was() {
-    let texts = hostile_texts();
-    assert!(texts.len() > 4000, "{}", texts.len());
-    for cluster in clusters() {
-        cluster.create_database("literals");
-        for standard_conforming_strings in ["on", "off"] {
-            let mut script = format!(
-                "SET standard_conforming_strings = {standard_conforming_strings};\n\
-                 CREATE TEMP TABLE seen (found text, expected text);\n"
-            )
-            .into_bytes();
-            for text in &texts {
-                script.extend(b"INSERT INTO seen VALUES (encode(convert_to(");
+    create_everywhere("literals");
+    for batch in batches(hostile_texts()) {
+        let (mut script, mut expected) = (Vec::new(), Vec::new());
+        for texts in batch.chunks(IN_A_STATEMENT) {
+            script.extend(
+                b"SELECT concat_ws(' ', count(*) FILTER (WHERE found = expected), 'of', count(*), \
+                  string_agg(expected, ' ') FILTER (WHERE found IS DISTINCT FROM expected)) \
+                  FROM (SELECT encode(convert_to(t, 'UTF8'), 'hex'), e FROM (VALUES ",
+            );
+            for (index, text) in texts.iter().enumerate() {
+                script.extend(if index == 0 { b"(" } else { b",\n(".as_slice() });
                 quote::literal(&mut script, text.as_bytes());
-                script.extend(format!(", 'UTF8'), 'hex'), '{}');\n", hex(text.as_bytes())).bytes());
+                script.extend(format!(", '{}')", hex(text.as_bytes())).bytes());
             }
-            script.extend(b"SELECT count(*) FROM seen WHERE found = expected;\n");
-            script.extend(b"SELECT expected, found FROM seen WHERE found IS DISTINCT FROM expected;\n");
-            assert_eq!(run(cluster, "literals", &script), texts.len().to_string(), "{}", cluster.major());
+            script.extend(b") v (t, e)) AS v (found, expected);\n");
+            expected.push(format!("{0} of {0}", texts.len()));
         }
+        expect("literals", &script, &expected);
     }
 }
 
@@ -164,27 +126,48 @@ fn bytes_that_are_no_utf8_pass_through_a_database_that_has_no_encoding() {
             script.extend(b");\n");
         }
         script.extend(b"SELECT count(*) FROM seen WHERE found = expected;\n");
-        assert_eq!(run(cluster, "sql_ascii", &script), values.len().to_string(), "{}", cluster.major());
+        script.extend(b"CREATE TEMP TABLE copied (found text, expected text);\nCOPY copied FROM STDIN;\n");
+        for value in &values {
+            quote::copy_row(&mut script, [Some(value.as_slice()), Some(hex(value).as_bytes())]);
+        }
+        script.extend(
+            b"\\.\nSELECT count(*) FROM copied WHERE encode(convert_to(found, 'SQL_ASCII'), 'hex') = expected;\n",
+        );
+        let expected = format!("{0}\n{0}", values.len());
+        assert_eq!(run(cluster, "sql_ascii", &script), expected, "{}", cluster.major());
     }
 }
 
-/// The texts as names: not empty, at most 63 bytes, cut between characters.
-fn hostile_names(count: usize) -> Vec<String> {
-    let cut = |text: String| {
-        let end = (0..=63).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.get(..end).unwrap_or(&text).to_owned()
-    };
-    let texts = hostile_texts();
-    let step = texts.len() / count;
-    // Long ones, too: a name of 63 bytes is the longest that a server keeps.
-    let long = (0..20).map(|index| format!("{index}{}", "é\"表'\\".repeat(10)));
-    let names: BTreeSet<_> = texts.into_iter().step_by(step).chain(long).map(cut).collect();
-    names.into_iter().filter(|name| !name.is_empty()).collect()
+/// Some names; long ones, too: one of 63 bytes is the longest that a server keeps.
+fn hostile_names() -> impl Iterator<Item = String> {
+    let pieces = hostile::PIECES.iter().map(|piece| (*piece).to_owned());
+    let long = (0..20).map(|index| hostile::cut(&format!("{index}{}", "é\"表'\\".repeat(10)), 63).to_owned());
+    pieces.chain(long).chain(random(hostile::name))
 }
 
 #[test]
 fn every_identifier_is_the_name_it_was() {
-    let names = hostile_names(300);
+    create_everywhere("aliases");
+    for batch in batches(hostile_names().take(support::how_many(10_000, 1_000_000))) {
+        let (mut script, mut expected) = (Vec::new(), Vec::new());
+        for names in batch.chunks(IN_A_STATEMENT) {
+            script.extend(b"SELECT (SELECT string_agg(encode(convert_to(name, 'UTF8'), 'hex'), ' ' ORDER BY position) \
+                FROM json_object_keys(row_to_json(\"the row\")) WITH ORDINALITY AS keys (name, position)) FROM (SELECT ");
+            for (index, name) in names.iter().enumerate() {
+                script.extend(if index == 0 { b"0 AS " } else { b",\n0 AS ".as_slice() });
+                quote::identifier(&mut script, name);
+            }
+            script.extend(b") AS \"the row\";\n");
+            let names: Vec<_> = names.iter().map(|name| hex(name.as_bytes())).collect();
+            expected.push(names.join(" "));
+        }
+        expect("aliases", &script, &expected);
+    }
+}
+
+#[test]
+fn every_table_and_column_has_the_name_it_was_given() {
+    let names: BTreeSet<_> = hostile_names().take(400).collect();
     assert!(names.len() > 250 && names.iter().any(|name| name.len() == 63), "{}", names.len());
     let expected: Vec<_> =
         names.iter().map(|name| [hex(name.as_bytes()), hex(name.as_bytes())].join("|")).collect();
@@ -206,24 +189,49 @@ fn every_identifier_is_the_name_it_was() {
 }
 
 #[test]
-fn every_field_of_copy_is_the_text_it_was() {
-    let texts = hostile_texts();
-    for cluster in clusters() {
-        cluster.create_database("copied");
+fn every_row_of_copy_is_what_it_was_and_what_the_server_writes() {
+    create_everywhere("copied");
+    let mut random = Random::new(1);
+    for texts in batches(hostile_texts()) {
         let mut script =
-            b"CREATE TABLE c (found text, nothing text, expected text);\nCOPY c FROM STDIN;\n".to_vec();
-        for text in &texts {
-            quote::copy_text(&mut script, Some(text.as_bytes()));
-            script.push(b'\t');
-            quote::copy_text(&mut script, None);
-            script.extend(format!("\t{}\n", hex(text.as_bytes())).bytes());
+            b"CREATE TEMP TABLE rows (a text, b text, c text, expected text, id serial);\nCOPY rows (a, b, c, expected) FROM STDIN;\n"
+                .to_vec();
+        let mut lines = Vec::new();
+        for texts in texts.chunks(3) {
+            let fields =
+                [0, 1, 2].map(|index| texts.get(index).filter(|_| !random.one_in(5)).map(String::as_bytes));
+            let expected = fields.map(|field| field.map_or("NULL".to_owned(), hex)).join(" ");
+            let row = fields.into_iter().chain([Some(expected.as_bytes())]);
+            lines.push(String::from_utf8(quoted(|out| quote::copy_row(out, row))).expect("UTF-8"));
         }
-        script.extend(b"\\.\n");
+        script.extend(lines.concat().bytes());
         script.extend(
-            b"SELECT count(*) FROM c \
-              WHERE encode(convert_to(found, 'UTF8'), 'hex') = expected AND nothing IS NULL;\n",
+            b"\\.\nSELECT count(*) FROM rows WHERE expected = (SELECT string_agg(coalesce(\
+              encode(convert_to(field, 'UTF8'), 'hex'), 'NULL'), ' ' ORDER BY index) \
+              FROM unnest(ARRAY[a, b, c]) WITH ORDINALITY AS fields (field, index));\n\
+              COPY (SELECT a, b, c, expected FROM rows ORDER BY id) TO STDOUT;\n",
         );
-        assert_eq!(run(cluster, "copied", &script), texts.len().to_string(), "{}", cluster.major());
+        let count = lines.len().to_string();
+        let lines = lines.iter().map(|line| line.trim_end_matches('\n').to_owned());
+        expect("copied", &script, &iter::once(count).chain(lines).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_row_of_copy_may_have_one_empty_field_or_none_at_all() {
+    for cluster in clusters() {
+        let mut script =
+            b"CREATE TEMP TABLE one (field text); CREATE TEMP TABLE none ();\nCOPY one FROM STDIN;\n"
+                .to_vec();
+        for field in [Some(b"".as_slice()), None, Some(br"\."), Some(br"\N")] {
+            quote::copy_row(&mut script, [field]);
+        }
+        script.extend(b"\\.\nCOPY none FROM STDIN;\n");
+        quote::copy_row(&mut script, []);
+        script.extend(
+            b"\\.\nSELECT string_agg(coalesce(field, 'NULL'), '|') FROM one; SELECT count(*) FROM none;\n",
+        );
+        assert_eq!(run(cluster, "postgres", &script), "|NULL|\\.|\\N\n1", "{}", cluster.major());
     }
 }
 

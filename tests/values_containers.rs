@@ -194,7 +194,7 @@ fn arrays() -> impl Strategy<Value = Shaped> {
 }
 
 fn both(check: impl Fn(&Oracle)) {
-    for server in [support::oldest(), support::newest()] {
+    for server in support::servers_to_try() {
         check(&Oracle::start(&server));
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::Random;
-use super::types::{PRELUDE, TYPES, quoted};
+use super::types::{PRELUDE, TYPES};
+use crate::support::sql::{identifier, quoted};
 
 const NAMES: [&str; 12] =
     ["a", "A", "select", "it's", "q\"q", "back\\slash", "tab\tin", "Ünï 表", "%s", ":id", "old", "row"];
@@ -249,8 +250,4 @@ fn column(random: &mut Random, index: usize, in_key: bool) -> Column {
         kind = 2;
     }
     Column { name, kind, role, in_key }
-}
-
-pub(super) fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -206,8 +206,3 @@ pub(super) const TYPES: &[Type] = &[
     unordered("json[]", &["{NULL,\"null\",\"{\\\"a\\\": 1}\"}", "{}"]),
     unordered("xml[]", &["{<a/>,NULL,\"\"}"]),
 ];
-
-/// A literal that means the same under every setting.
-pub(super) fn quoted(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''").replace('\r', "\\r"))
-}

@@ -33,6 +33,7 @@ impl Cluster {
             template::copy_to(&options.server, &data);
         }
         options.write_into(&data, folder.path());
+        options.make_locale(folder.path());
         let (postmaster, port) = launch(options, folder.path());
         let (server, tcp) = (options.server.clone(), options.tcp);
         Self { server, port, tcp, postmaster: Mutex::new(postmaster), folder }

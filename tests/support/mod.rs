@@ -15,6 +15,8 @@
 //! More by [`Server::options`]: settings, TCP, `pg_hba.conf`, files such as the server's key. Clusters of one server share
 //! their system identifier unless [`ClusterOptions::own_identity`] is asked for.
 //!
+//! `WALFERRY_LONG=1` and `WALFERRY_SEED=17` say how much is generated: see `extent.rs`.
+//!
 //! [`servers`] finds what is installed; `.ci/servers` installs what is missing.
 #![allow(
     clippy::allow_attributes,
@@ -31,16 +33,22 @@
 
 mod account;
 mod cluster;
+mod extent;
 mod folder;
+pub(crate) mod hostile;
 mod lifeline;
 mod options;
 mod postmaster;
 mod psql;
+mod random;
 mod servers;
+pub(crate) mod sql;
 mod template;
 mod types;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use extent::{for_each_seed, how_many, is_long, on_each_server, servers_to_try};
 pub(crate) use options::ClusterOptions;
+pub(crate) use random::Random;
 pub(crate) use servers::{Server, newest, oldest, server, servers};
 pub(crate) use types::user_types;

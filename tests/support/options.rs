@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-use super::account::give;
+use super::account::{give, lower};
 use super::{Cluster, Server};
 
 /// A cluster that is about to be made.
@@ -18,13 +19,22 @@ pub(crate) struct ClusterOptions {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
+    locale: Option<String>,
 }
 
 impl ClusterOptions {
     pub(super) fn new(server: Server) -> Self {
         let settings =
             DEFAULT_SETTINGS.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Self { server, tcp: false, own_identity: false, settings, hba: Vec::new(), files: Vec::new() }
+        Self {
+            server,
+            tcp: false,
+            own_identity: false,
+            settings,
+            hba: Vec::new(),
+            files: Vec::new(),
+            locale: None,
+        }
     }
 
     /// A line of `postgresql.conf`; the last one for a name wins, as it does there.
@@ -45,6 +55,13 @@ impl ClusterOptions {
     /// A file in the data folder, mode 0600 as the server demands of keys: `server.crt`, `server.key`, …
     pub(crate) fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), content.into()));
+        self
+    }
+
+    /// A further locale, such as `de_DE`, known to the server as `de_DE.UTF-8`: where this machine can make it, with
+    /// `localedef` and Debian's package `locales`.
+    pub(crate) fn locale(mut self, name: &str) -> Self {
+        self.locale = Some(name.to_owned());
         self
     }
 
@@ -81,6 +98,18 @@ impl ClusterOptions {
         }
     }
 
+    /// Makes the locale beside the data, where the server looks for it: see `Postmaster::start`.
+    pub(super) fn make_locale(&self, folder: &Path) {
+        let Some(name) = &self.locale else { return };
+        let locales = folder.join(LOCALES);
+        fs::create_dir(&locales).expect("the cluster's folder is fresh");
+        give(&locales);
+        let mut command = Command::new("localedef");
+        command.args(["--no-archive", "-i", name, "-f", "UTF-8"]).arg(locales.join(format!("{name}.UTF-8")));
+        // A machine that can't make it has none.
+        let _ = lower(&mut command).output();
+    }
+
     fn configuration(&self, sockets: &Path) -> String {
         let sockets = sockets.to_str().expect("temporary folders have plain names");
         let listen = if self.tcp { "127.0.0.1" } else { "" };
@@ -97,6 +126,9 @@ impl ClusterOptions {
         format!("local all,replication postgres trust\n{}\n", self.hba.join("\n"))
     }
 }
+
+/// Folder of locales of the cluster's own.
+pub(super) const LOCALES: &str = "locales";
 
 /// Durability is off: what these clusters hold is thrown away, and a killed *process* loses nothing, because what
 /// it wrote stays in the kernel's cache; only a power cut needs `fsync`, and the torn pages of `full_page_writes`.

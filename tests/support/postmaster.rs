@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::account::lower;
 use super::lifeline::Lifeline;
+use super::options::LOCALES;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
@@ -59,6 +60,10 @@ impl Postmaster {
             .arg(folder.join("data"))
             .arg("-p")
             .arg(port.to_string());
+        let locales = folder.join(LOCALES);
+        if locales.exists() {
+            command.env("LOCPATH", locales);
+        }
         // A group of its own: Ctrl-C in the terminal ends the test, and the watchdog then does its work.
         command
             .process_group(0)
