@@ -135,7 +135,7 @@ fn cut(line: &str) -> &str {
 fn every_seed(server: &Server) {
     let oracle = Oracle::start(server);
     let mut values = 0;
-    support::for_each_seed(8, 100, |seed| {
+    support::for_each_seed(5, 100, |seed| {
         let [contents, others] = PROFILES.map(|profile| oracle.carry(seed, profile));
         same("the second profile", &contents, &others);
         values += contents.lines().count();
