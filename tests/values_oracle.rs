@@ -11,10 +11,8 @@ mod support;
 use oracle::{Schema, carry};
 use support::{Cluster, Random, Server};
 use tokio::runtime::{self, Runtime};
-use walferry::value::{TypeKind, Types};
-
-/// Whether the SQL script takes binary values.
-const BINARY_SQL: bool = false;
+use walferry::sink::sql::SqlError;
+use walferry::value::{TypeKind, Types, ValueErrorKind};
 
 /// What sessions begin with that pin nothing. None of it may be seen in a value.
 const PROFILES: [&[(&str, &str)]; 2] = [
@@ -92,19 +90,32 @@ impl Oracle {
         }
         self.run(source, schema.changes(&mut random).as_bytes());
         let contents = self.run(source, schema.contents(&self.sends).as_bytes());
+        let mut scripts = Vec::new();
         for binary in [false, true] {
             let carried = self.runtime.block_on(carry::stream(&self.cluster, source, slot(binary), binary));
             let expected = self.run(source, schema.on_the_wire(&self.sends, binary).as_bytes());
             same("the stream", &expected, &carried.rows(&schema));
             let through_json = carried.through_json();
             assert!(through_json == carried, "JSON gives other events");
-            if !binary || BINARY_SQL {
-                let sql = carried.sql();
-                assert!(through_json.sql() == sql, "JSON gives another script");
+            if binary && schema.names_objects {
+                let refused = carried.sql().err();
+                let SqlError::Binary { source, .. } =
+                    refused.unwrap_or_else(|| panic!("names of objects as SQL"))
+                else {
+                    panic!("another error");
+                };
+                assert_eq!(source.kind(), &ValueErrorKind::OneForm);
+            } else {
+                let sql = carried.sql().unwrap_or_else(|error| panic!("SQL: {error:?}"));
+                assert!(through_json.sql().is_ok_and(|same| same == sql), "JSON gives another script");
+                if binary {
+                    assert!(scripts.iter().all(|text| *text == sql), "binary gives another script than text");
+                }
                 self.create("target", &schema, profile);
                 self.run("target", &sql);
                 same("the target", &contents, &self.run("target", schema.contents(&self.sends).as_bytes()));
                 self.drop("target");
+                scripts.push(sql);
             }
             self.cluster.psql(source, &format!("SELECT pg_drop_replication_slot('{}')", slot(binary)));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::pending;
 use std::io::Seek;
+use std::sync::Arc;
 
 use walferry::capture::{self, Events, Writer};
 use walferry::catalog::Catalog;
@@ -11,7 +12,7 @@ use walferry::event::{Change, Event, OldRow};
 use walferry::pgoutput::Datum;
 use walferry::sink::Memory;
 use walferry::sink::json::{Lines, Reader};
-use walferry::sink::sql::Script;
+use walferry::sink::sql::{Script, SqlError};
 use walferry::{Config, Connection, Pipeline, Row, StreamOptions};
 
 use super::Schema;
@@ -56,16 +57,17 @@ impl Carried {
         for event in &self.events {
             lines.event(&mut json, event).expect("a line");
         }
-        let events = Reader::new(json.as_slice()).collect::<Result<_, _>>().expect("events of the lines");
+        let reader = Reader::new(json.as_slice()).types(Arc::clone(self.catalog.types()));
+        let events = reader.collect::<Result<_, _>>().expect("events of the lines");
         Self { events, catalog: self.catalog.clone() }
     }
 
-    pub(crate) fn sql(&self) -> Vec<u8> {
+    pub(crate) fn sql(&self) -> Result<Vec<u8>, SqlError> {
         let (mut script, mut sql) = (Script::new(self.catalog.clone()), Vec::new());
         for event in &self.events {
-            script.event(&mut sql, event).expect("SQL");
+            script.event(&mut sql, event)?;
         }
-        sql
+        Ok(sql)
     }
 
     /// What the rows hold in the end, as [`Schema::on_the_wire`] has it.

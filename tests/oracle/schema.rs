@@ -22,6 +22,8 @@ const ROWS: usize = 8;
 pub(crate) struct Schema {
     types: Types,
     tables: Vec<Table>,
+    /// Whether there are columns with names of objects.
+    pub(crate) names_objects: bool,
 }
 
 #[derive(Debug)]
@@ -43,14 +45,18 @@ impl Schema {
     pub(crate) fn new(random: &mut Random) -> Self {
         let mut types = Types::new(random, "\"Types of \\ 'it'\"");
         let mut tables: Vec<_> = (0..TABLES).map(|index| Table::new(random, index)).collect();
+        let names_objects = random.one_in(2);
         for number in Types::leaves().chain(types.others()) {
+            if types.names_objects(number) && !names_objects {
+                continue;
+            }
             tables[random.below(TABLES)].add(random, number);
             if types.can_have_array(number) && random.one_in(2) {
                 let array = types.array_of(number);
                 tables[random.below(TABLES)].add(random, array);
             }
         }
-        Self { types, tables }
+        Self { types, tables, names_objects }
     }
 
     /// What makes it, in every database.

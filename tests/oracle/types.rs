@@ -99,6 +99,17 @@ impl Types {
         self.can_be_inside(number) && !matches!(self.list[number].kind, Kind::Array(_))
     }
 
+    /// Whether there may be a name of an object in it, which is a number in binary form.
+    pub(super) fn names_objects(&self, number: usize) -> bool {
+        match &self.list[number].kind {
+            Kind::Leaf(leaf) => LEAVES[*leaf].name.starts_with("reg"),
+            Kind::Enum(_) => false,
+            Kind::Domain(part) | Kind::Multirange(part) | Kind::Array(part) => self.names_objects(*part),
+            Kind::Range { subtype, .. } => self.names_objects(*subtype),
+            Kind::Composite(fields) => fields.iter().any(|(_, part)| self.names_objects(*part)),
+        }
+    }
+
     /// Whether a column of it can be stored out of line without being compressed.
     pub(super) fn can_be_long(&self, number: usize) -> bool {
         let Type { name, kind, .. } = &self.list[number];

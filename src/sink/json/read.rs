@@ -11,6 +11,8 @@ use super::object::{Hex, Object, Result, Text, Time, Value};
 use super::{JsonError, JsonErrorKind};
 use crate::event::{Begin, Change, Commit, Event, OldRow};
 use crate::pgoutput::{Column, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
+use crate::row::Table;
+use crate::value::Types;
 use crate::{RelationId, Row};
 
 /// What a line may be unless [`Reader::line_limit`] says otherwise: 2 GiB and 16 MiB.
@@ -67,6 +69,12 @@ impl<R: BufRead> Reader<R> {
         Self { input, limit: LINE_LIMIT, line: 0, buffer: Vec::new(), relations, failed: false }
     }
 
+    /// Which types the columns of its rows may have; the built-in ones, if not said. Lines don't tell.
+    pub fn types(mut self, types: Arc<Types>) -> Self {
+        self.relations.types = types;
+        self
+    }
+
     /// How long a line may be, in bytes without its line feed.
     pub fn line_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -121,7 +129,10 @@ impl<R> fmt::Debug for Reader<R> {
 
 /// The relations that were announced up to here.
 #[derive(Default)]
-struct Relations(HashMap<RelationId, Arc<Relation>>);
+struct Relations {
+    announced: HashMap<RelationId, Arc<Table>>,
+    types: Arc<Types>,
+}
 
 impl Relations {
     /// The event of a line; none for an announcement.
@@ -142,8 +153,9 @@ impl Relations {
 
     /// As the assembler does: only a difference is news, and makes a new [`Arc`].
     fn announce(&mut self, relation: Relation) {
-        if self.0.get(&relation.id).is_none_or(|known| **known != relation) {
-            self.0.insert(relation.id, Arc::new(relation));
+        if self.announced.get(&relation.id).is_none_or(|known| *known.relation != relation) {
+            let (id, types) = (relation.id, Arc::clone(&self.types));
+            self.announced.insert(id, Arc::new(Table { relation: Arc::new(relation), types }));
         }
     }
 
@@ -156,13 +168,14 @@ impl Relations {
             "truncate" => return self.truncate(line),
             _ => return Err(JsonErrorKind::UnknownEvent),
         };
-        let relation = self.table(line)?;
-        row_change(line, &relation)
+        let table = self.table(line)?;
+        row_change(line, &table)
     }
 
     fn truncate(&self, line: &mut Object<'_>) -> Result<Change> {
         let ids: Vec<RelationId> = line.member("relation_ids", "an array of relations' oids")?;
-        let relations = ids.into_iter().map(|id| self.known(id)).collect::<Result<Vec<_>>>()?;
+        let relation = |id| self.known(id).map(|table| Arc::clone(&table.relation));
+        let relations = ids.into_iter().map(relation).collect::<Result<Vec<_>>>()?;
         let tables: Vec<Text<'_>> = line.member("tables", "an array of tables' names")?;
         let names = relations.iter().map(|relation| format!("{}.{}", relation.schema, relation.name));
         if !names.eq(tables.iter().map(|Text(name)| &**name)) {
@@ -177,19 +190,19 @@ impl Relations {
     }
 
     /// The relation that a change names three times.
-    fn table(&self, line: &mut Object<'_>) -> Result<Arc<Relation>> {
-        let relation = self.known(line.member("relation_id", "a relation's oid")?)?;
-        for (member, name) in [("schema", &relation.schema), ("table", &relation.name)] {
+    fn table(&self, line: &mut Object<'_>) -> Result<Arc<Table>> {
+        let table = self.known(line.member("relation_id", "a relation's oid")?)?;
+        for (member, name) in [("schema", &table.relation.schema), ("table", &table.relation.name)] {
             let Text(found) = line.member(member, "a name")?;
             if found != *name {
                 return Err(line.unexpected(member, "the name that was announced for relation_id"));
             }
         }
-        Ok(relation)
+        Ok(table)
     }
 
-    fn known(&self, relation_id: RelationId) -> Result<Arc<Relation>> {
-        let known = self.0.get(&relation_id).map(Arc::clone);
+    fn known(&self, relation_id: RelationId) -> Result<Arc<Table>> {
+        let known = self.announced.get(&relation_id).map(Arc::clone);
         known.ok_or(JsonErrorKind::UnknownRelation { relation_id })
     }
 }
@@ -283,33 +296,33 @@ fn column((index, raw): (usize, &RawValue)) -> Result<Column> {
     })
 }
 
-fn snapshot(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Change> {
-    new_row(line, relation).map(|row| Change::Snapshot { row })
+fn snapshot(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Change> {
+    new_row(line, table).map(|row| Change::Snapshot { row })
 }
 
-fn insert(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Change> {
-    new_row(line, relation).map(|new| Change::Insert { new })
+fn insert(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Change> {
+    new_row(line, table).map(|new| Change::Insert { new })
 }
 
-fn update(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Change> {
-    Ok(Change::Update { old: old_row(line, relation)?, new: new_row(line, relation)? })
+fn update(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Change> {
+    Ok(Change::Update { old: old_row(line, table)?, new: new_row(line, table)? })
 }
 
-fn delete(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Change> {
-    let old = old_row(line, relation)?;
+fn delete(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Change> {
+    let old = old_row(line, table)?;
     Ok(Change::Delete { old: old.ok_or_else(|| line.missing("old"))? })
 }
 
-fn new_row(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Row> {
-    row(line.object("new.")?, "new", relation, |_| false)
+fn new_row(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Row> {
+    row(line.object("new.")?, "new", table, |_| false)
 }
 
-fn old_row(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Option<OldRow>> {
+fn old_row(line: &mut Object<'_>, table: &Arc<Table>) -> Result<Option<OldRow>> {
     let (key, full) = (line.optional_object("old_key.")?, line.optional_object("old.")?);
     Ok(match (key, full) {
         (Some(_), Some(_)) => return Err(line.unexpected("old_key", "no old row beside it")),
-        (Some(key), None) => Some(OldRow::Key(row(key, "old_key", relation, |column| !column.is_key)?)),
-        (None, Some(full)) => Some(OldRow::Full(row(full, "old", relation, |_| false)?)),
+        (Some(key), None) => Some(OldRow::Key(row(key, "old_key", table, |column| !column.is_key)?)),
+        (None, Some(full)) => Some(OldRow::Full(row(full, "old", table, |_| false)?)),
         (None, None) => None,
     })
 }
@@ -318,20 +331,21 @@ fn old_row(line: &mut Object<'_>, relation: &Arc<Relation>) -> Result<Option<Old
 fn row(
     mut members: Object<'_>,
     place: &str,
-    relation: &Arc<Relation>,
+    table: &Arc<Table>,
     omitted: impl Fn(&Column) -> bool,
 ) -> Result<Row> {
-    let mut values = Vec::with_capacity(relation.columns.len());
-    for column in &relation.columns {
+    let mut values = Vec::with_capacity(table.relation.columns.len());
+    for column in &table.relation.columns {
         values.push(match members.column(&column.name)? {
             Some(value) => value,
             None if omitted(column) => Value::Null,
             None => return Err(members.missing(&column.name)),
         });
     }
-    let unknown = || JsonErrorKind::UnknownColumn { member: place.to_owned(), relation_id: relation.id };
+    let unknown =
+        || JsonErrorKind::UnknownColumn { member: place.to_owned(), relation_id: table.relation.id };
     if !members.is_empty() {
         return Err(unknown());
     }
-    Row::new(Arc::clone(relation), Tuple::from_datums(values.iter().map(Value::datum))).ok_or_else(unknown)
+    Row::of(Arc::clone(table), Tuple::from_datums(values.iter().map(Value::datum))).ok_or_else(unknown)
 }
