@@ -407,10 +407,10 @@ fn the_table_names_every_type_that_a_column_can_have_once() {
         Types::built_in().iter().filter(is_row).map(|known| known.name.to_string()).collect();
     let of_users = ["mood", "small", "padded", "pair", "textrange", "textmultirange", "ext"];
     let names: Vec<_> = table().into_iter().flat_map(|row| row.types).collect();
-    let named: BTreeSet<_> = names.iter().cloned().collect();
-    assert_eq!(named.len(), names.len(), "a type stands there twice");
+    let distinct: BTreeSet<_> = names.iter().cloned().collect();
+    assert_eq!(distinct.len(), names.len(), "a type stands there twice");
     let plain = |name: &String| !name.starts_with('_') && !of_users.contains(&name.as_str());
-    assert_eq!(named.into_iter().filter(plain).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(distinct.into_iter().filter(plain).collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
