@@ -84,6 +84,8 @@
 //! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
 //! server sent, to be replayed without it.
 //!
+//! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].
+//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -153,6 +155,9 @@ pub mod stream;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod pipeline;
+
+// Pages.
+pub mod guide;
 
 pub use self::time::{ParseTimestampError, Timestamp};
 #[cfg(feature = "net")]

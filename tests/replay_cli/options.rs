@@ -184,3 +184,15 @@ fn changes_are_recorded_and_a_recording_is_not_touched() {
     assert_eq!(fs::read(&capture).unwrap(), before);
     assert_eq!(slots(&cluster), "s", "no slot is left behind");
 }
+
+#[test]
+fn the_mapping_of_json_is_for_json() {
+    let output = replay().args(["--json-mapping", "friendly"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--json-mapping is for --to json"), "{}", stderr(&output));
+
+    let lossless = stdout(&run(replay().args(["--to", "json"])));
+    assert_eq!(stdout(&run(replay().args(["--to", "json", "--json-mapping", "lossless"]))), lossless);
+    let friendly = stdout(&run(replay().args(["--to", "json", "--json-mapping", "friendly"])));
+    assert!(lossless.contains(r#""new":{"id":"1","#) && friendly.contains(r#""new":{"id":1,"#), "{friendly}");
+}
