@@ -65,6 +65,7 @@ macro_rules! integer {
                 integer::<$number>($name, text, $expected).map(Self::from)
             }
 
+            #[inline]
             fn from_binary(bytes: &[u8]) -> Result<Self, ValueError> {
                 Binary::whole($name, bytes, $bytes).map(|bytes| Self::from(<$number>::from_be_bytes(bytes)))
             }
