@@ -61,6 +61,7 @@ fn integer<T: FromStr>(type_name: &'static str, text: &str, expected: &'static s
 macro_rules! integer {
     ($type:ty, $number:ty, $name:literal, $bytes:literal, $expected:literal) => {
         impl Wire<'_> for $type {
+            #[inline]
             fn from_text(text: &str) -> Result<Self, ValueError> {
                 integer::<$number>($name, text, $expected).map(Self::from)
             }
