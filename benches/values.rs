@@ -47,7 +47,7 @@ impl Sent {
         value.read().expect("a value")
     }
 
-    fn from_sql<'a, T: FromSql<'a>>(&'a self) -> T {
+    fn theirs<'a, T: FromSql<'a>>(&'a self) -> T {
         assert!(T::accepts(&self.kind), "as a client asks before it reads");
         T::from_sql(&self.kind, black_box(&self.binary)).expect("a value")
     }
@@ -57,14 +57,14 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 fn group<'a>(criterion: &'a mut Criterion, name: &str) -> Group<'a> {
     let mut group = criterion.benchmark_group(name);
-    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1000));
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     group
 }
 
 /// This crate's, from both forms.
 fn ours<'a, T: FromValue<'a>>(group: &mut Group<'_>, sent: &'a Sent, types: &'a Types) {
     group.bench_function("text/walferry", |bencher| {
-        bencher.iter(|| sent.read::<T>(black_box(sent.text()), types))
+        bencher.iter(|| sent.read::<T>(black_box(sent.text()), types));
     });
     group.bench_function("binary/walferry", |bencher| {
         bencher.iter(|| sent.read::<T>(black_box(sent.binary()), types));
@@ -78,13 +78,13 @@ fn beside<'a, T: FromValue<'a>, R: FromSql<'a>>(
     types: &'a Types,
     same: impl Fn(&T, &R) -> bool,
 ) {
-    let rival = sent.from_sql::<R>();
+    let rival = sent.theirs::<R>();
     for datum in [sent.text(), sent.binary()] {
         assert!(same(&sent.read(datum, types), &rival), "{}", sent.name);
     }
     let mut group = group(criterion, sent.name);
     ours::<T>(&mut group, sent, types);
-    group.bench_function("binary/postgres-types", |bencher| bencher.iter(|| sent.from_sql::<R>()));
+    group.bench_function("binary/postgres-types", |bencher| bencher.iter(|| sent.theirs::<R>()));
     group.finish();
 }
 
@@ -173,14 +173,14 @@ fn row(columns: &[Sent], form: impl Fn(&Sent) -> Datum<'_>) -> Row {
 fn by_hand(columns: &[Sent; 8]) -> Order<'_> {
     let [id, quantity, discount, open, customer, note, city, items] = columns;
     Order {
-        id: id.from_sql(),
-        quantity: quantity.from_sql(),
-        discount: discount.from_sql(),
-        open: open.from_sql(),
-        customer: customer.from_sql(),
-        note: note.from_sql(),
-        city: city.from_sql(),
-        items: items.from_sql(),
+        id: id.theirs(),
+        quantity: quantity.theirs(),
+        discount: discount.theirs(),
+        open: open.theirs(),
+        customer: customer.theirs(),
+        note: note.theirs(),
+        city: city.theirs(),
+        items: items.theirs(),
     }
 }
 
@@ -222,10 +222,10 @@ fn rows(criterion: &mut Criterion) {
         bencher.iter(|| black_box(&binary).deserialize::<Order<'_>>());
     });
     group.bench_function("binary/walferry by column", |bencher| {
-        bencher.iter(|| by_column(black_box(&binary)))
+        bencher.iter(|| by_column(black_box(&binary)));
     });
     group.bench_function("binary/postgres-types by hand", |bencher| {
-        bencher.iter(|| by_hand(black_box(&columns)))
+        bencher.iter(|| by_hand(black_box(&columns)));
     });
     group.finish();
 }

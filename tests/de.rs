@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use walferry::de::{Typed, TypedOld, exact};
 use walferry::pgoutput::{Column, Datum, Relation, ReplicaIdentity, Tuple};
 use walferry::value::{
-    Array, Date, Numeric, Range, Type, TypeField, TypeKind, Types, Uuid, Value, ValueErrorKind, Xid8,
+    Array, Date, Numeric, Range, Type, TypeField, TypeKind, Types, Uuid, Value, ValueErrorKind,
 };
 use walferry::{Change, Field, Lsn, Oid, OldRow, RelationId, Row, RowError, RowErrorKind, Timestamp};
 
@@ -113,7 +113,7 @@ fn said(error: &(dyn Error + 'static)) -> String {
     let mut words = String::new();
     let mut at = Some(error);
     while let Some(error) = at {
-        words += &format!("{error} {error:?} {error:#?} ");
+        words.extend([format!("{error} {error:?} "), format!("{error:#?} ")]);
         at = error.source();
     }
     words
@@ -655,9 +655,9 @@ fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
     for (before, expected) in [(text("kept"), Some("kept".to_owned())), (Datum::Null, None)] {
         let old = Some(OldRow::Full(row("1", before)));
         let update = Change::Update { old, new: row("1", Datum::Unchanged) };
-        let typed = update.typed::<Note, Note>().expect("both rows");
+        let both = update.typed::<Note, Note>().expect("both rows");
         let note = (1, expected);
-        assert_eq!(typed, Typed::Update { old: Some(TypedOld::Full(note.clone())), new: note });
+        assert_eq!(both, Typed::Update { old: Some(TypedOld::Full(note.clone())), new: note });
     }
     // What was sent stays, NULL included.
     let update =

@@ -49,6 +49,7 @@ impl<'de, 'v> Input<'de, 'v> {
 
     /// The value, if there is one.
     #[inline]
+    #[expect(clippy::match_same_arms, reason = "their lifetimes differ")]
     pub(super) fn value(&self) -> Result<Value<'v>, ValueError> {
         match self {
             Self::Null => Err(ValueError::null()),

@@ -87,11 +87,14 @@ impl<'a> Shape<'a> {
     }
 }
 
+/// Dimensions, and as many elements as they say.
+type Elements<T> = (Vec<Dimension>, Vec<T>);
+
 /// The dimensions of an array or vector, and what `turn` makes of each of its elements; `None` of other types.
 pub(super) fn elements<'a, T>(
     value: Value<'a>,
     turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
-) -> Result<Option<(Vec<Dimension>, Vec<T>)>, ValueError> {
+) -> Result<Option<Elements<T>>, ValueError> {
     match value.base()?.kind {
         TypeKind::Array { element, delimiter } => array(value, element, delimiter, turn).map(Some),
         TypeKind::Vector { element } => vector(value, element, turn).map(Some),
@@ -104,7 +107,7 @@ fn array<'a, T>(
     element_type: Oid,
     delimiter: char,
     mut turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
-) -> Result<(Vec<Dimension>, Vec<T>), ValueError> {
+) -> Result<Elements<T>, ValueError> {
     match value.either()? {
         Either::Text(text) => {
             let array = ArrayText::from_text(text, delimiter)?;
@@ -136,7 +139,7 @@ fn vector<'a, T>(
     value: Value<'a>,
     element_type: Oid,
     mut turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
-) -> Result<(Vec<Dimension>, Vec<T>), ValueError> {
+) -> Result<Elements<T>, ValueError> {
     let Either::Text(text) = value.either()? else { return array(value, element_type, ' ', turn) };
     let items = text.split(' ').filter(|_| !text.is_empty());
     let items = items.map(|item| turn(Some(Item::text(value, item.into(), element_type))));
