@@ -644,6 +644,13 @@ fn a_multirange_is_a_sequence_of_ranges() {
 
 // Both rows of a change.
 
+type Note = (i32, Option<String>);
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Key {
+    id: i32,
+}
+
 #[test]
 fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
     let (table, types) = (relation(&[("id", INT4), ("c", TEXT)]), types());
@@ -651,7 +658,6 @@ fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
         let tuple = Tuple::from_datums([text(id), c]);
         Row::with_types(Arc::clone(&table), Arc::clone(&types), tuple).expect("two columns")
     };
-    type Note = (i32, Option<String>);
     for (before, expected) in [(text("kept"), Some("kept".to_owned())), (Datum::Null, None)] {
         let old = Some(OldRow::Full(row("1", before)));
         let update = Change::Update { old, new: row("1", Datum::Unchanged) };
@@ -665,10 +671,6 @@ fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
     let Ok(Typed::Update { new, .. }) = update.typed::<Note, Note>() else { panic!("an update") };
     assert_eq!(new, (2, None));
     // A key knows nothing of other columns.
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Key {
-        id: i32,
-    }
     let key = || OldRow::Key(row("1", Datum::Null));
     for old in [Some(key()), None] {
         let update = Change::Update { old, new: row("1", Datum::Unchanged) };
