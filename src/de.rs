@@ -7,17 +7,24 @@
 //! |---|---|
 //! | `Option<T>` | NULL, too; anything else refuses it |
 //! | [`Field<T>`](crate::Field) | a value that was not sent, too; anything else refuses it, `Option` included |
-//! | integers, floats, `bool`, `&[u8]` | the PostgreSQL types all of whose values they hold; numeric as an integer if it has no fraction |
-//! | `String`, `&str` | the text of any type, exact |
+//! | integers | every integer type, oid, xid, xid8, and numeric: a value that doesn't fit, or has a fraction, is [out of range](crate::value::ValueErrorKind::OutOfRange) |
+//! | `f64`; `f32`; `bool` | double precision and real; real; boolean |
+//! | `String`; `&str` | the text of any type, exact; where the buffer holds it |
+//! | `&[u8]`; `Vec<u8>` | bytea in binary form, and what is text in both forms; bytea |
 //! | a unit-only enum | labels of an enum, or text |
 //! | `Vec<T>`, tuples, nested | arrays, in any number of dimensions; `int2vector` |
 //! | structs, tuples | composites; of arrays, vectors of them |
-//! | the types of [`value`](crate::value), [`Range<T>`](crate::value::Range) | the type of that name |
+//! | [`Range<T>`](crate::value::Range), `Vec` of them | ranges, multiranges |
+//! | the types of [`value`](crate::value) that own what they hold | the type of that name |
 //! | with [`exact`] | whatever implements [`FromValue`], types of other crates among them |
 //!
 //! serde's `rename`, `default`, `flatten` and `deny_unknown_fields` do what they do everywhere. Columns that a struct has
-//! no field for are passed over. Under `flatten` serde reads all columns that are left before it knows what for: one that
-//! was not sent is an error then.
+//! no field for are passed over. Under `flatten`, and in untagged enums, serde reads before it knows what for: a column
+//! that was not sent is an error then, integers, floats and `bool` are no longer exact types of this crate, and an error
+//! may no longer know its column.
+//!
+//! The buffer doesn't hold text that stands escaped in an array or composite, nor that of most types in binary form: a
+//! `&str` is refused then, and a `Cow<str>` takes both.
 //!
 //! ```
 //! use serde::Deserialize;

@@ -69,17 +69,20 @@ impl Row {
     ///
     /// Rows that arrive between two changes of their table share one relation: compare with
     /// [`Arc::ptr_eq`] to see whether the table changed.
+    #[inline]
     pub fn relation(&self) -> &Arc<Relation> {
         &self.table.relation
     }
 
     /// The types that its columns may have, as far as they are known: the built-in ones, and those that the source's
     /// catalogue told of.
+    #[inline]
     pub fn types(&self) -> &Arc<Types> {
         &self.table.types
     }
 
     /// The values.
+    #[inline]
     pub fn tuple(&self) -> &Tuple {
         &self.tuple
     }

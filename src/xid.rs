@@ -15,12 +15,14 @@ macro_rules! number {
         }
 
         impl From<u32> for $name {
+            #[inline]
             fn from(number: u32) -> Self {
                 Self(number)
             }
         }
 
         impl From<$name> for u32 {
+            #[inline]
             fn from(value: $name) -> Self {
                 value.0
             }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use walferry::de::{Typed, TypedOld, exact};
 use walferry::pgoutput::{Column, Datum, Relation, ReplicaIdentity, Tuple};
 use walferry::value::{
-    Array, Date, Numeric, Range, Type, TypeField, TypeKind, Types, Uuid, Value, ValueErrorKind, Xid8,
+    Array, Date, Numeric, Range, Type, TypeField, TypeKind, Types, Uuid, Value, ValueErrorKind,
 };
 use walferry::{Change, Field, Lsn, Oid, OldRow, RelationId, Row, RowError, RowErrorKind, Timestamp};
 
@@ -113,7 +113,7 @@ fn said(error: &(dyn Error + 'static)) -> String {
     let mut words = String::new();
     let mut at = Some(error);
     while let Some(error) = at {
-        words += &format!("{error} {error:?} {error:#?} ");
+        words.extend([format!("{error} {error:?} "), format!("{error:#?} ")]);
         at = error.source();
     }
     words
@@ -644,6 +644,13 @@ fn a_multirange_is_a_sequence_of_ranges() {
 
 // Both rows of a change.
 
+type Note = (i32, Option<String>);
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Key {
+    id: i32,
+}
+
 #[test]
 fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
     let (table, types) = (relation(&[("id", INT4), ("c", TEXT)]), types());
@@ -651,13 +658,12 @@ fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
         let tuple = Tuple::from_datums([text(id), c]);
         Row::with_types(Arc::clone(&table), Arc::clone(&types), tuple).expect("two columns")
     };
-    type Note = (i32, Option<String>);
     for (before, expected) in [(text("kept"), Some("kept".to_owned())), (Datum::Null, None)] {
         let old = Some(OldRow::Full(row("1", before)));
         let update = Change::Update { old, new: row("1", Datum::Unchanged) };
-        let typed = update.typed::<Note, Note>().expect("both rows");
+        let both = update.typed::<Note, Note>().expect("both rows");
         let note = (1, expected);
-        assert_eq!(typed, Typed::Update { old: Some(TypedOld::Full(note.clone())), new: note });
+        assert_eq!(both, Typed::Update { old: Some(TypedOld::Full(note.clone())), new: note });
     }
     // What was sent stays, NULL included.
     let update =
@@ -665,10 +671,6 @@ fn a_full_old_row_fills_what_was_not_sent_and_a_key_does_not() {
     let Ok(Typed::Update { new, .. }) = update.typed::<Note, Note>() else { panic!("an update") };
     assert_eq!(new, (2, None));
     // A key knows nothing of other columns.
-    #[derive(Debug, PartialEq, Deserialize)]
-    struct Key {
-        id: i32,
-    }
     let key = || OldRow::Key(row("1", Datum::Null));
     for old in [Some(key()), None] {
         let update = Change::Update { old, new: row("1", Datum::Unchanged) };

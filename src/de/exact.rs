@@ -95,10 +95,13 @@ impl<'de> Deserializer<'de> for Raw<'de, '_> {
         match self.0 {
             Input::Null => visitor.visit_none(),
             Input::Unchanged => visitor.visit_unit(),
-            Input::Value { value, .. } => match value.datum() {
-                Datum::Binary(bytes) => visitor.visit_bytes(bytes),
-                _ => visitor.visit_str(&value.to_text()?),
-            },
+            input @ (Input::Lent(_) | Input::Held(_)) => {
+                let value = input.value()?;
+                match value.datum() {
+                    Datum::Binary(bytes) => visitor.visit_bytes(bytes),
+                    _ => visitor.visit_str(&value.to_text()?),
+                }
+            }
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn visit<'de, V: Visitor<'de>>(input: Input<'de, '_>, visitor: V) -> 
     let value = input.value()?;
     let mismatch = || Error::from(value.mismatch("a range"));
     match input {
-        Input::Value { lent: Some(lent), .. } => match lent.shape()? {
+        Input::Lent(lent) => match lent.shape()? {
             Shape::Range(range) => RangeOf { range: &range, lend: Item::borrowed }.visit(visitor),
             _ => Err(mismatch()),
         },

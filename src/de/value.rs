@@ -15,20 +15,20 @@ use crate::{Oid, Xid};
 
 /// What stands in a column, an element, a field or a bound.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Input<'de, 'v> {
+pub(super) enum Input<'de: 'v, 'v> {
     Null,
     Unchanged,
-    Value {
-        value: Value<'v>,
-        /// The same, where it is lent by the buffer and not by text that was unescaped on the way.
-        lent: Option<Value<'de>>,
-    },
+    /// Lent by the buffer.
+    Lent(Value<'de>),
+    /// Lent by text that was unescaped on the way.
+    Held(Value<'v>),
 }
 
 impl<'de> Input<'de, 'de> {
+    #[inline]
     pub(super) fn cell(cell: &Cell<'de>) -> Self {
         match cell.value() {
-            Some(value) => Self::Value { value, lent: Some(value) },
+            Some(value) => Self::Lent(value),
             None if cell.datum == Datum::Null => Self::Null,
             None => Self::Unchanged,
         }
@@ -42,17 +42,20 @@ impl<'de, 'v> Input<'de, 'v> {
         lend: impl Fn(&Item<'s>) -> Option<Value<'de>>,
     ) -> Self {
         match item {
-            Some(item) => Self::Value { value: item.value(), lent: lend(item) },
+            Some(item) => lend(item).map_or_else(|| Self::Held(item.value()), Self::Lent),
             None => Self::Null,
         }
     }
 
     /// The value, if there is one.
+    #[inline]
+    #[expect(clippy::match_same_arms, reason = "their lifetimes differ")]
     pub(super) fn value(&self) -> Result<Value<'v>, ValueError> {
         match self {
             Self::Null => Err(ValueError::null()),
             Self::Unchanged => Err(ValueError::unchanged()),
-            Self::Value { value, .. } => Ok(*value),
+            Self::Lent(value) => Ok(*value),
+            Self::Held(value) => Ok(*value),
         }
     }
 
@@ -60,8 +63,9 @@ impl<'de, 'v> Input<'de, 'v> {
         self.value().map_or_else(Error::Value, |value| value.mismatch(target).into())
     }
 
+    #[inline]
     fn visit_text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Self::Value { lent: Some(lent), .. } = self {
+        if let Self::Lent(lent) = self {
             return match lent.to_text()? {
                 Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
@@ -74,7 +78,7 @@ impl<'de, 'v> Input<'de, 'v> {
     }
 
     fn visit_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Self::Value { lent: Some(lent), .. } = self {
+        if let Self::Lent(lent) = self {
             return match bytes(lent)? {
                 Cow::Borrowed(bytes) => visitor.visit_borrowed_bytes(bytes),
                 Cow::Owned(bytes) => visitor.visit_byte_buf(bytes),
@@ -101,10 +105,8 @@ impl<'de, 'v> Input<'de, 'v> {
 
     fn visit_parts<V: Visitor<'de>>(self, asks: Asks, visitor: V) -> Result<V::Value, Error> {
         match self {
-            Self::Value { lent: Some(lent), .. } => {
-                visit_shape(&lent.shape()?, lent, Item::borrowed, asks, visitor)
-            }
-            Self::Value { value, .. } => visit_shape(&value.shape()?, value, |_| None, asks, visitor),
+            Self::Lent(lent) => visit_shape(&lent.shape()?, lent, Item::borrowed, asks, visitor),
+            Self::Held(value) => visit_shape(&value.shape()?, value, |_| None, asks, visitor),
             Self::Null | Self::Unchanged => Err(self.mismatch("parts")),
         }
     }
@@ -163,7 +165,7 @@ impl<'de> Deserializer<'de> for Input<'de, '_> {
         match self {
             Self::Null => visitor.visit_none(),
             Self::Unchanged => Err(ValueError::unchanged().into()),
-            Self::Value { value, .. } => self.visit_by_type(value, visitor),
+            Self::Lent(_) | Self::Held(_) => self.visit_by_type(self.value()?, visitor),
         }
     }
 
@@ -171,7 +173,7 @@ impl<'de> Deserializer<'de> for Input<'de, '_> {
         match self {
             Self::Null => visitor.visit_none(),
             Self::Unchanged => Err(ValueError::unchanged().into()),
-            Self::Value { .. } => visitor.visit_some(self),
+            Self::Lent(_) | Self::Held(_) => visitor.visit_some(self),
         }
     }
 
@@ -283,7 +285,7 @@ impl<'de> Deserializer<'de> for Input<'de, '_> {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self {
             Self::Null => visitor.visit_unit(),
-            Self::Unchanged | Self::Value { .. } => Err(self.mismatch("()")),
+            Self::Unchanged | Self::Lent(_) | Self::Held(_) => Err(self.mismatch("()")),
         }
     }
 

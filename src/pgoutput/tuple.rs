@@ -75,6 +75,7 @@ impl Tuple {
     }
 
     /// The number of columns.
+    #[inline]
     pub fn len(&self) -> usize {
         self.columns.into()
     }
@@ -85,6 +86,7 @@ impl Tuple {
     }
 
     /// The columns in order.
+    #[inline]
     pub fn iter(&self) -> Datums<'_> {
         Datums { left: self.columns, data: &self.data }
     }

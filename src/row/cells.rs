@@ -15,6 +15,7 @@ pub(crate) struct Cells<'a> {
 }
 
 impl<'a> Cells<'a> {
+    #[inline]
     pub(crate) fn new(row: &'a Row) -> Self {
         Self { row, key_only: false, old: None }
     }
@@ -39,6 +40,7 @@ impl<'a> Cells<'a> {
         self.row.relation().columns.len()
     }
 
+    #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = Cell<'a>> + use<'a> {
         let Self { row, key_only, old } = *self;
         let mut old = old.map(|old| old.tuple().iter());
@@ -53,6 +55,7 @@ impl<'a> Cells<'a> {
         })
     }
 
+    #[inline]
     pub(crate) fn read<T: FromValue<'a>>(&self, index: impl ColumnIndex) -> Result<T, RowError> {
         let cell = index.position(self.row).and_then(|position| self.iter().nth(position));
         cell.ok_or_else(|| RowError::no_such_column(self.row, index.name()))?.read()
@@ -68,10 +71,12 @@ pub(crate) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
+    #[inline]
     pub(crate) fn value(&self) -> Option<Value<'a>> {
         Value::new(self.datum, self.column.type_oid, self.row.types())
     }
 
+    #[inline]
     fn read<T: FromValue<'a>>(&self) -> Result<T, RowError> {
         match self.value() {
             Some(value) => value.read(),

@@ -85,6 +85,7 @@ macro_rules! float {
                 Ok(number.into())
             }
 
+            #[inline]
             fn from_binary(bytes: &[u8]) -> Result<Self, ValueError> {
                 Binary::whole($type_name, bytes, $bytes).map(|bytes| Self(<$bits>::from_be_bytes(bytes)))
             }

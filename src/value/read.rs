@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::view::Either;
 use super::{
     Array, Bits, Bool, Bytea, Cidr, Circle, Date, Float4, Float8, GeoBox, Inet, Int2Vector, InternalChar,
-    Interval, Jsonb, Jsonpath, Line, LocalDateTime, Lseg, MacAddr, MacAddr8, Money, Multirange, Numeric,
-    OidVector, Path, Point, Polygon, Range, Shape, Snapshot, Text, Tid, Time, TimeTz, TsQuery, TsVector,
-    Uuid, Value, ValueError, Wire, Xid8,
+    Interval, Item, Jsonb, Jsonpath, Line, LocalDateTime, Lseg, MacAddr, MacAddr8, Money, Multirange,
+    Numeric, OidVector, Path, Point, Polygon, Range, Shape, Snapshot, Text, Tid, Time, TimeTz, TsQuery,
+    TsVector, Uuid, Value, ValueError, Wire, Xid8, shape,
 };
 use crate::{Lsn, Oid, Timestamp, Xid};
 
@@ -53,6 +53,7 @@ pub trait FromValue<'a>: Sized {
     }
 }
 
+#[inline]
 fn wire<'a, T: Wire<'a>>(value: Value<'a>) -> Result<T, ValueError> {
     match value.either()? {
         Either::Text(text) => T::from_text(text),
@@ -63,6 +64,7 @@ fn wire<'a, T: Wire<'a>>(value: Value<'a>) -> Result<T, ValueError> {
 macro_rules! from_value {
     ($($type:ty: $name:literal, $($oid:literal)|+ => $wire:ty;)+) => {
         $(impl<'a> FromValue<'a> for $type {
+            #[inline]
             fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
                 match u32::from(value.base_oid()) {
                     $($oid)|+ => wire::<$wire>(value).map(Self::from),
@@ -123,12 +125,14 @@ impl<'a> FromValue<'a> for Value<'a> {
 }
 
 impl<'a> FromValue<'a> for bool {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.read::<Bool>().map(|value| value.0).map_err(|error| error.into_target("bool"))
     }
 }
 
 impl<'a> FromValue<'a> for i32 {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match u32::from(value.base_oid()) {
             21 => wire::<i16>(value).map(Self::from),
@@ -139,6 +143,7 @@ impl<'a> FromValue<'a> for i32 {
 }
 
 impl<'a> FromValue<'a> for i64 {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match u32::from(value.base_oid()) {
             21 => wire::<i16>(value).map(Self::from),
@@ -150,6 +155,7 @@ impl<'a> FromValue<'a> for i64 {
 }
 
 impl<'a> FromValue<'a> for f64 {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match u32::from(value.base_oid()) {
             700 => wire::<Float4>(value).map(|value| f32::from(value).into()),
@@ -173,6 +179,7 @@ impl<'a> FromValue<'a> for Oid {
 }
 
 impl<'a> FromValue<'a> for &'a str {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match value.to_text()? {
             Cow::Borrowed(text) => Ok(text),
@@ -188,30 +195,35 @@ impl<'a> FromValue<'a> for Text<'a> {
 }
 
 impl<'a> FromValue<'a> for Cow<'a, str> {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.to_text()
     }
 }
 
 impl<'a> FromValue<'a> for String {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.to_text().map(Cow::into_owned)
     }
 }
 
 impl<'a> FromValue<'a> for Cow<'a, [u8]> {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.read::<Bytea<'_>>().map(Bytea::into_cow).map_err(|error| error.into_target("bytes"))
     }
 }
 
 impl<'a> FromValue<'a> for Vec<u8> {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         value.read::<Cow<'_, [u8]>>().map(Cow::into_owned)
     }
 }
 
 impl<'a> FromValue<'a> for &'a [u8] {
+    #[inline]
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
         match value.read()? {
             Cow::Borrowed(bytes) => Ok(bytes),
@@ -242,19 +254,19 @@ impl<'a> FromValue<'a> for Array<'a> {
 /// Elements whose indices don't begin with 1 would lose them: those are read as [`Array`].
 impl<'a, T: for<'item> FromValue<'item>> FromValue<'a> for Vec<T> {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
-        let Shape::Array(array) = value.shape()? else { return Err(value.mismatch("Vec")) };
-        match array.dimensions.as_slice() {
-            [] => {}
-            [dimension] if dimension.lower == 1 => {}
-            // Always begins with 0.
-            [_] if value.is_vector() => {}
-            _ => return Err(ValueError::out_of_range(value.type_name(), "a Vec")),
-        }
-        let item = |item: &Option<super::Item<'a>>| match item {
+        let item = |item: Option<Item<'a>>| match item {
             Some(item) => item.value().read(),
             None => T::null().ok_or_else(ValueError::null),
         };
-        array.elements.iter().map(item).collect()
+        let elements = shape::elements(value, item)?;
+        let (dimensions, elements) = elements.ok_or_else(|| value.mismatch("Vec"))?;
+        match dimensions.as_slice() {
+            [] => Ok(elements),
+            [dimension] if dimension.lower == 1 => Ok(elements),
+            // Always begins with 0.
+            [_] if value.is_vector() => Ok(elements),
+            _ => Err(ValueError::out_of_range(value.type_name(), "a Vec")),
+        }
     }
 }
 

@@ -61,10 +61,12 @@ fn integer<T: FromStr>(type_name: &'static str, text: &str, expected: &'static s
 macro_rules! integer {
     ($type:ty, $number:ty, $name:literal, $bytes:literal, $expected:literal) => {
         impl Wire<'_> for $type {
+            #[inline]
             fn from_text(text: &str) -> Result<Self, ValueError> {
                 integer::<$number>($name, text, $expected).map(Self::from)
             }
 
+            #[inline]
             fn from_binary(bytes: &[u8]) -> Result<Self, ValueError> {
                 Binary::whole($name, bytes, $bytes).map(|bytes| Self::from(<$number>::from_be_bytes(bytes)))
             }

@@ -141,11 +141,13 @@ pub(super) struct Binary<'a> {
 }
 
 impl<'a> Binary<'a> {
+    #[inline]
     pub(super) fn new(type_name: &'static str, bytes: &'a [u8]) -> Self {
         Self { type_name, len: bytes.len(), rest: bytes }
     }
 
     /// A value of fixed length as a whole.
+    #[inline]
     pub(super) fn whole<const N: usize>(
         type_name: &'static str,
         bytes: &'a [u8],
@@ -169,6 +171,7 @@ impl<'a> Binary<'a> {
         self.fail_behind(0, expected)
     }
 
+    #[inline]
     pub(super) fn array<const N: usize>(&mut self, expected: &'static str) -> Result<[u8; N], ValueError> {
         let Some((head, rest)) = self.rest.split_first_chunk() else { return Err(self.fail(expected)) };
         self.rest = rest;
@@ -196,6 +199,7 @@ impl<'a> Binary<'a> {
         self.array(expected).map(|bytes| f64::from_bits(u64::from_be_bytes(bytes)))
     }
 
+    #[inline]
     pub(super) fn take(&mut self, count: usize, expected: &'static str) -> Result<&'a [u8], ValueError> {
         let Some((head, rest)) = self.rest.split_at_checked(count) else { return Err(self.fail(expected)) };
         self.rest = rest;
@@ -212,6 +216,7 @@ impl<'a> Binary<'a> {
     }
 
     /// A length, and as many bytes; -1 is NULL.
+    #[inline]
     pub(super) fn nullable(&mut self, expected: &'static str) -> Result<Option<&'a [u8]>, ValueError> {
         let length = self.i32(expected)?;
         if length == -1 {
@@ -246,6 +251,7 @@ impl<'a> Binary<'a> {
     }
 
     /// A value has no bytes that its form doesn't name.
+    #[inline]
     pub(super) fn finish(&self) -> Result<(), ValueError> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.fail("nothing more")) }
     }

@@ -68,8 +68,14 @@ impl<'a> Shape<'a> {
     /// The shape of `value`, whose type is `base`.
     pub(super) fn of(value: Value<'a>, base: &'a Type) -> Result<Self, ValueError> {
         match &base.kind {
-            &TypeKind::Array { element, delimiter } => array(value, element, delimiter).map(Self::Array),
-            &TypeKind::Vector { element } => vector(value, element).map(Self::Array),
+            &TypeKind::Array { element: element_type, delimiter } => {
+                let (dimensions, elements) = array(value, element_type, delimiter, Ok)?;
+                Ok(Self::Array(Array { element_type, dimensions, elements, delimiter }))
+            }
+            &TypeKind::Vector { element: element_type } => {
+                let (dimensions, elements) = vector(value, element_type, Ok)?;
+                Ok(Self::Array(Array { element_type, dimensions, elements, delimiter: ' ' }))
+            }
             &TypeKind::Range { subtype } => range(value, subtype).map(Self::Range),
             &TypeKind::Multirange { range } => multirange(value, range).map(Self::Multirange),
             TypeKind::Composite { fields } => composite(value, Some(fields)).map(Self::Composite),
@@ -81,44 +87,66 @@ impl<'a> Shape<'a> {
     }
 }
 
-fn array(value: Value<'_>, element_type: Oid, delimiter: char) -> Result<Array<'_>, ValueError> {
+/// Dimensions, and as many elements as they say.
+type Elements<T> = (Vec<Dimension>, Vec<T>);
+
+/// The dimensions of an array or vector, and what `turn` makes of each of its elements; `None` of other types.
+pub(super) fn elements<'a, T>(
+    value: Value<'a>,
+    turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
+) -> Result<Option<Elements<T>>, ValueError> {
+    match value.base()?.kind {
+        TypeKind::Array { element, delimiter } => array(value, element, delimiter, turn).map(Some),
+        TypeKind::Vector { element } => vector(value, element, turn).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn array<'a, T>(
+    value: Value<'a>,
+    element_type: Oid,
+    delimiter: char,
+    mut turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
+) -> Result<Elements<T>, ValueError> {
     match value.either()? {
         Either::Text(text) => {
             let array = ArrayText::from_text(text, delimiter)?;
             let dimensions = array.dimensions().to_vec();
-            let item = |element: Option<_>| element.map(|text| Item::text(value, text, element_type));
-            let elements = array.into_elements().into_iter().map(item).collect();
-            Ok(Array { element_type, dimensions, elements, delimiter })
+            let texts = array.into_elements();
+            let mut elements = Vec::with_capacity(texts.len());
+            for element in texts {
+                elements.push(turn(element.map(|text| Item::text(value, text, element_type)))?);
+            }
+            Ok((dimensions, elements))
         }
         Either::Binary(bytes) => {
             let array = ArrayBinary::from_binary(bytes)?;
             if array.element_type() != element_type {
-                return Err(ValueError::malformed(
-                    "array",
-                    8,
-                    "elements of the type that the array's type has",
-                ));
+                let expected = "elements of the type that the array's type has";
+                return Err(ValueError::malformed("array", 8, expected));
             }
-            let item = |element: &Option<_>| element.map(|bytes| Item::binary(value, bytes, element_type));
-            Ok(Array {
-                element_type,
-                dimensions: array.dimensions().to_vec(),
-                elements: array.elements().iter().map(item).collect(),
-                delimiter,
-            })
+            let mut elements = Vec::with_capacity(array.elements().len());
+            for element in array.elements() {
+                elements.push(turn(element.map(|bytes| Item::binary(value, bytes, element_type)))?);
+            }
+            Ok((array.dimensions().to_vec(), elements))
         }
     }
 }
 
 /// In text form blanks are between the elements, which are numbers, and the first one's index is 0.
-fn vector(value: Value<'_>, element_type: Oid) -> Result<Array<'_>, ValueError> {
-    let Either::Text(text) = value.either()? else { return array(value, element_type, ' ') };
+fn vector<'a, T>(
+    value: Value<'a>,
+    element_type: Oid,
+    mut turn: impl FnMut(Option<Item<'a>>) -> Result<T, ValueError>,
+) -> Result<Elements<T>, ValueError> {
+    let Either::Text(text) = value.either()? else { return array(value, element_type, ' ', turn) };
     let items = text.split(' ').filter(|_| !text.is_empty());
-    let elements: Vec<_> = items.map(|item| Some(Item::text(value, item.into(), element_type))).collect();
+    let items = items.map(|item| turn(Some(Item::text(value, item.into(), element_type))));
+    let elements: Vec<_> = items.collect::<Result<_, _>>()?;
     let size = u32::try_from(elements.len())
         .map_err(|_| ValueError::malformed(value.type_name(), 0, "elements that can be counted"))?;
-    let dimensions = vec![Dimension { size, lower: 0 }];
-    Ok(Array { element_type, dimensions, elements, delimiter: ' ' })
+    Ok((vec![Dimension { size, lower: 0 }], elements))
 }
 
 fn range(value: Value<'_>, subtype: Oid) -> Result<Range<Item<'_>>, ValueError> {

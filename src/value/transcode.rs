@@ -38,7 +38,7 @@ impl Printer {
     }
 
     fn text<'a>(&mut self, value: &Value<'a>, bytes: &'a [u8]) -> Result<Cow<'a, str>, ValueError> {
-        let text = match Scalar::of(value)? {
+        let text = match Scalar::of(value) {
             Some(scalar) => scalar.to_text(bytes)?,
             None => self.parts(value)?.into(),
         };
@@ -89,12 +89,12 @@ enum Scalar {
 }
 
 impl Scalar {
-    fn of(value: &Value<'_>) -> Result<Option<Self>, ValueError> {
-        Ok(match value.base()?.oid {
+    fn of(value: &Value<'_>) -> Option<Self> {
+        match value.base_oid() {
             _ if value.is_text() => Some(Self::Text),
             JSONB => Some(Self::Jsonb),
             oid => leaf(oid).map(Self::Leaf),
-        })
+        }
     }
 
     fn to_text<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, str>, ValueError> {
@@ -122,7 +122,7 @@ impl Scalar {
 /// The binary form of `value`, whose form is text.
 pub(super) fn to_binary(value: &Value<'_>, text: &str) -> Result<Vec<u8>, ValueError> {
     let mut out = BytesMut::new();
-    if let Some(scalar) = Scalar::of(value)? {
+    if let Some(scalar) = Scalar::of(value) {
         scalar.write_binary(text, &mut out)?;
         return Ok(out.into());
     }

@@ -48,6 +48,7 @@ enum Form<'a> {
 
 impl<'a> Value<'a> {
     /// A value that was sent; `None` for one that is NULL or unchanged.
+    #[inline]
     pub fn new(datum: Datum<'a>, type_oid: Oid, types: &'a Types) -> Option<Self> {
         let form = match datum {
             Datum::Text(text) => Form::Text(text),
@@ -85,6 +86,7 @@ impl<'a> Value<'a> {
     }
 
     /// The number of [`base`](Self::base); the type's own if it isn't known.
+    #[inline]
     pub(super) fn base_oid(&self) -> Oid {
         // No type that comes with the server under a fixed number is a domain.
         if self.type_oid < Oid::FIRST_UNPINNED {
@@ -95,8 +97,9 @@ impl<'a> Value<'a> {
 
     /// Whether both of its forms are the same text: a label, say.
     pub(crate) fn is_text(&self) -> bool {
-        let is_text = |base: &Type| is_text(base.oid) || matches!(base.kind, TypeKind::Enum { .. });
-        self.base().is_ok_and(is_text)
+        let is_enum = || self.base().is_ok_and(|base| matches!(base.kind, TypeKind::Enum { .. }));
+        let base_oid = self.base_oid();
+        is_text(base_oid) || (base_oid >= Oid::FIRST_UNPINNED && is_enum())
     }
 
     /// Whether it is an `int2vector` or `oidvector`.
@@ -114,6 +117,7 @@ impl<'a> Value<'a> {
     /// # Errors
     ///
     /// [`Mismatch`](super::ValueErrorKind::Mismatch) if the types don't go together, otherwise what reading says.
+    #[inline]
     pub fn read<T: FromValue<'a>>(&self) -> Result<T, ValueError> {
         T::from_value(*self)
     }
@@ -159,12 +163,14 @@ impl<'a> Value<'a> {
         }
     }
 
+    #[inline]
     fn utf8(&self, text: &'a [u8]) -> Result<&'a str, ValueError> {
         std::str::from_utf8(text)
             .map_err(|error| ValueError::malformed(self.type_name(), error.valid_up_to(), "UTF-8"))
     }
 
     /// The text, or the bytes.
+    #[inline]
     pub(super) fn either(&self) -> Result<Either<'a>, ValueError> {
         match self.form {
             Form::Text(text) => self.utf8(text).map(Either::Text),
@@ -212,11 +218,13 @@ impl<'a> Item<'a> {
         Self { form: ItemForm::Text(text), type_oid, types: around.types, depth: around.depth + 1 }
     }
 
+    #[inline]
     pub(super) fn binary(around: Value<'a>, bytes: &'a [u8], type_oid: Oid) -> Self {
         Self { form: ItemForm::Binary(bytes), type_oid, types: around.types, depth: around.depth + 1 }
     }
 
     /// The value, for as long as the item lives.
+    #[inline]
     pub fn value(&self) -> Value<'_> {
         let form = match &self.form {
             ItemForm::Text(text) => Form::Text(text.as_bytes()),
