@@ -22,16 +22,18 @@ use walferry::{Oid, RelationId, Row, Timestamp};
 struct Sent {
     name: &'static str,
     kind: Type,
+    /// Of the kind, which `postgres-types` looks up each time.
+    type_oid: Oid,
     text: String,
     binary: Vec<u8>,
 }
 
 impl Sent {
     fn new(name: &'static str, kind: Type, text: impl Into<String>) -> Self {
-        let (types, text) = (Types::new(), text.into());
-        let value = Value::new(Datum::Text(text.as_bytes()), Oid::new(kind.oid()), &types).expect("there");
+        let (types, text, type_oid) = (Types::new(), text.into(), Oid::new(kind.oid()));
+        let value = Value::new(Datum::Text(text.as_bytes()), type_oid, &types).expect("there");
         let binary = value.to_binary().expect("what a server prints").into_owned();
-        Self { name, kind, text, binary }
+        Self { name, kind, type_oid, text, binary }
     }
 
     fn text(&self) -> Datum<'_> {
@@ -43,7 +45,7 @@ impl Sent {
     }
 
     fn read<'a, T: FromValue<'a>>(&'a self, datum: Datum<'a>, types: &'a Types) -> T {
-        let value = Value::new(datum, Oid::new(self.kind.oid()), types).expect("there");
+        let value = Value::new(datum, self.type_oid, types).expect("there");
         value.read().expect("a value")
     }
 
@@ -155,7 +157,7 @@ fn columns() -> [Sent; 8] {
 fn row(columns: &[Sent], form: impl Fn(&Sent) -> Datum<'_>) -> Row {
     let column = |sent: &Sent| Column {
         name: sent.name.to_owned(),
-        type_oid: Oid::new(sent.kind.oid()),
+        type_oid: sent.type_oid,
         type_modifier: -1,
         is_key: false,
     };
@@ -169,7 +171,7 @@ fn row(columns: &[Sent], form: impl Fn(&Sent) -> Datum<'_>) -> Row {
     Row::new(Arc::new(relation), Tuple::from_datums(columns.iter().map(form))).expect("as many")
 }
 
-/// Column by column, as `postgres` does behind its `Row::get`.
+/// Column by column, out of values that nobody has to look for, as `postgres` does behind its `Row::get`.
 fn by_hand(columns: &[Sent; 8]) -> Order<'_> {
     let [id, quantity, discount, open, customer, note, city, items] = columns;
     Order {

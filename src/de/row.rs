@@ -8,6 +8,7 @@ use serde::forward_to_deserialize_any;
 use super::error::Error;
 use super::value::Input;
 use crate::RowError;
+use crate::pgoutput::Column;
 use crate::row::{Cell, Cells};
 
 pub(super) fn deserialize<'de, T: Deserialize<'de>>(cells: Cells<'de>) -> Result<T, RowError> {
@@ -16,29 +17,29 @@ pub(super) fn deserialize<'de, T: Deserialize<'de>>(cells: Cells<'de>) -> Result
 }
 
 /// Says where it went wrong: in the column that was read last, if one was being read.
-fn locate(cells: Cells<'_>, at: Option<Cell<'_>>, error: Error) -> RowError {
-    let column = at.map(|cell| cell.column);
+#[cold]
+fn locate(cells: Cells<'_>, at: Option<&Column>, error: Error) -> RowError {
     match error {
-        Error::Value(source) => RowError::value(cells.row(), column, source),
-        other => RowError::shape(cells.row(), column, other.to_string()),
+        Error::Value(source) => RowError::value(cells.row(), at, source),
+        other => RowError::shape(cells.row(), at, other.to_string()),
     }
 }
 
 struct Whole<'de, 'at> {
     cells: Cells<'de>,
     /// The column that is being read.
-    at: &'at mut Option<Cell<'de>>,
+    at: &'at mut Option<&'de Column>,
 }
 
 impl<'de> Deserializer<'de> for Whole<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Columns { cells: self.cells.iter(), at: self.at })
+        visitor.visit_map(Columns { cells: self.cells.iter(), current: None, at: self.at })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(Columns { cells: self.cells.iter(), at: self.at })
+        visitor.visit_seq(Columns { cells: self.cells.iter(), current: None, at: self.at })
     }
 
     /// As many columns as asked for, no fewer and no more.
@@ -91,13 +92,16 @@ impl<'de> Deserializer<'de> for Whole<'de, '_> {
 
 struct Columns<'de, 'at, I> {
     cells: I,
-    at: &'at mut Option<Cell<'de>>,
+    /// The column whose name was given last.
+    current: Option<Cell<'de>>,
+    at: &'at mut Option<&'de Column>,
 }
 
 impl<'de, I: Iterator<Item = Cell<'de>>> Columns<'de, '_, I> {
-    fn read<S: DeserializeSeed<'de>>(&mut self, seed: S, cell: Cell<'de>) -> Result<S::Value, Error> {
-        *self.at = Some(cell);
-        let value = seed.deserialize(Input::cell(&cell))?;
+    #[inline]
+    fn read<S: DeserializeSeed<'de>>(&mut self, seed: S, cell: &Cell<'de>) -> Result<S::Value, Error> {
+        *self.at = Some(cell.column);
+        let value = seed.deserialize(Input::cell(cell))?;
         *self.at = None;
         Ok(value)
     }
@@ -106,27 +110,32 @@ impl<'de, I: Iterator<Item = Cell<'de>>> Columns<'de, '_, I> {
 impl<'de, I: Iterator<Item = Cell<'de>>> MapAccess<'de> for Columns<'de, '_, I> {
     type Error = Error;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        *self.at = self.cells.next();
-        let Some(cell) = *self.at else { return Ok(None) };
+        self.current = self.cells.next();
+        *self.at = self.current.as_ref().map(|cell| cell.column);
+        let Some(cell) = &self.current else { return Ok(None) };
         let name = &cell.column.name;
         seed.deserialize(BorrowedStrDeserializer::new(name))
             .map(Some)
             .map_err(|error: Error| error.about(name))
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         // Set by the key that was read before.
-        let cell = self.at.ok_or_else(|| Error::Shape("expected a key before a value".to_owned()))?;
-        self.read(seed, cell)
+        let cell =
+            self.current.take().ok_or_else(|| Error::Shape("expected a key before a value".to_owned()))?;
+        self.read(seed, &cell)
     }
 }
 
 impl<'de, I: Iterator<Item = Cell<'de>>> SeqAccess<'de> for Columns<'de, '_, I> {
     type Error = Error;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
         let Some(cell) = self.cells.next() else { return Ok(None) };
-        self.read(seed, cell).map(Some)
+        self.read(seed, &cell).map(Some)
     }
 }

@@ -6,7 +6,11 @@ use crate::Oid;
 ///
 /// Says which type, where, and what was expected; never the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValueError {
+pub struct ValueError(Box<Problem>);
+
+/// Behind a pointer, so that a result is as small as the value that is read, and fits in registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
     type_name: &'static str,
     kind: ValueErrorKind,
 }
@@ -47,46 +51,51 @@ pub enum ValueErrorKind {
 }
 
 impl ValueError {
+    #[cold]
+    fn new(type_name: &'static str, kind: ValueErrorKind) -> Self {
+        Self(Box::new(Problem { type_name, kind }))
+    }
+
     /// Not what PostgreSQL prints or sends.
     #[cold]
     pub(crate) fn malformed(type_name: &'static str, at: usize, expected: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::Malformed { expected, at } }
+        Self::new(type_name, ValueErrorKind::Malformed { expected, at })
     }
 
     /// More than `target` can hold.
     #[cold]
     pub(crate) fn out_of_range(type_name: &'static str, target: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::OutOfRange { target } }
+        Self::new(type_name, ValueErrorKind::OutOfRange { target })
     }
 
     #[cold]
     pub(crate) fn mismatch(type_name: &'static str, target: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::Mismatch { target } }
+        Self::new(type_name, ValueErrorKind::Mismatch { target })
     }
 
     #[cold]
     pub(crate) fn null() -> Self {
-        Self { type_name: "NULL", kind: ValueErrorKind::Null }
+        Self::new("NULL", ValueErrorKind::Null)
     }
 
     #[cold]
     pub(crate) fn unchanged() -> Self {
-        Self { type_name: "unchanged", kind: ValueErrorKind::Unchanged }
+        Self::new("unchanged", ValueErrorKind::Unchanged)
     }
 
     #[cold]
     pub(crate) fn unknown_type(oid: Oid) -> Self {
-        Self { type_name: "unknown", kind: ValueErrorKind::UnknownType { oid } }
+        Self::new("unknown", ValueErrorKind::UnknownType { oid })
     }
 
     #[cold]
     pub(crate) fn one_form(type_name: &'static str) -> Self {
-        Self { type_name, kind: ValueErrorKind::OneForm }
+        Self::new(type_name, ValueErrorKind::OneForm)
     }
 
     /// The same, named as it was asked for.
     pub(super) fn into_target(mut self, name: &'static str) -> Self {
-        if let ValueErrorKind::Mismatch { target } = &mut self.kind {
+        if let ValueErrorKind::Mismatch { target } = &mut self.0.kind {
             *target = name;
         }
         self
@@ -95,33 +104,33 @@ impl ValueError {
     /// The type of the value: of PostgreSQL, by the name that `format_type` gives, where it is known; or of another crate, by its path,
     /// where a value of that is converted.
     pub fn type_name(&self) -> &'static str {
-        self.type_name
+        self.0.type_name
     }
 
     /// What is wrong.
     pub fn kind(&self) -> &ValueErrorKind {
-        &self.kind
+        &self.0.kind
     }
 }
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &self.0.kind {
             ValueErrorKind::Malformed { expected, at } => {
-                write!(f, "{} at byte {at}: expected {expected}", self.type_name)
+                write!(f, "{} at byte {at}: expected {expected}", self.0.type_name)
             }
             ValueErrorKind::OutOfRange { target } => {
-                write!(f, "{}: the value is outside of what {target} can hold", self.type_name)
+                write!(f, "{}: the value is outside of what {target} can hold", self.0.type_name)
             }
             ValueErrorKind::Mismatch { target } => {
-                write!(f, "{}: a value of this type isn't read as {target}", self.type_name)
+                write!(f, "{}: a value of this type isn't read as {target}", self.0.type_name)
             }
             ValueErrorKind::Null => f.write_str("NULL, which only an Option can hold"),
             ValueErrorKind::Unchanged => {
                 write!(
                     f,
                     "{}: not sent, for the UPDATE left it alone; only a Field can say so",
-                    self.type_name
+                    self.0.type_name
                 )
             }
             ValueErrorKind::UnknownType { oid } => {
@@ -131,7 +140,7 @@ impl fmt::Display for ValueError {
                 write!(
                     f,
                     "{}: only its server can turn one form into the other; ask for text",
-                    self.type_name
+                    self.0.type_name
                 )
             }
         }
