@@ -59,6 +59,7 @@ impl<'a> Value<'a> {
     }
 
     /// As it was sent: text or binary.
+    #[inline]
     pub fn datum(&self) -> Datum<'a> {
         match self.form {
             Form::Text(text) => Datum::Text(text),
