@@ -93,6 +93,15 @@
 //! | `serde` | yes | rows as Rust types: `de`; `Serialize` and `Deserialize` for the shared words and for values |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
+//! | `with-bigdecimal-0_4` | no | conversions between [`value`]s and the types of bigdecimal 0.4 |
+//! | `with-bit-vec-0_8` | no | the same for bit-vec 0.8 |
+//! | `with-chrono-0_4` | no | the same for chrono 0.4 |
+//! | `with-geo-types-0_7` | no | the same for geo-types 0.7 |
+//! | `with-ipnetwork-0_20` | no | the same for ipnetwork 0.20 |
+//! | `with-jiff-0_2` | no | the same for jiff 0.2 |
+//! | `with-rust_decimal-1` | no | the same for `rust_decimal` 1 |
+//! | `with-time-0_3` | no | the same for time 0.3 |
+//! | `with-uuid-1` | no | the same for uuid 1 |
 //!
 //! Without features, what is left of the line in the drawing builds on `bytes` and `thiserror` alone. A feature adds
 //! API and never changes behaviour.
@@ -144,6 +153,7 @@ pub mod sink;
 #[cfg(feature = "net")]
 pub mod pipeline;
 
+pub use self::time::{ParseTimestampError, Timestamp};
 #[cfg(feature = "net")]
 pub use connection::{Config, Connection, SlotName, SlotOptions};
 #[cfg(feature = "serde")]
@@ -160,6 +170,5 @@ pub use row::{ColumnIndex, Row, RowError, RowErrorKind};
 pub use sink::{Batch, ChangeSink};
 #[cfg(feature = "net")]
 pub use stream::{ReplicationStream, StreamOptions};
-pub use time::{ParseTimestampError, Timestamp};
 pub use value::{Field, Value};
 pub use xid::{Oid, RelationId, Xid};

@@ -156,3 +156,29 @@ fn the_pure_half_builds_on_eight_packages_without_tokio() {
         ["bytes", "proc-macro2", "quote", "syn", "thiserror", "thiserror-impl", "unicode-ident", "walferry"];
     assert_eq!(packages(&["--no-default-features"]), expected.map(str::to_owned).into());
 }
+
+#[test]
+fn a_feature_of_foreign_types_adds_their_crate_and_what_that_needs() {
+    let pure = packages(&["--no-default-features"]);
+    let expected: [(&str, &[&str]); 9] = [
+        ("with-bigdecimal-0_4", &["bigdecimal", "libm", "num-bigint", "num-integer", "num-traits"]),
+        ("with-bit-vec-0_8", &["bit-vec"]),
+        ("with-chrono-0_4", &["chrono", "num-traits"]),
+        ("with-geo-types-0_7", &["geo-types", "libm", "num-traits"]),
+        ("with-ipnetwork-0_20", &["ipnetwork"]),
+        ("with-jiff-0_2", &["jiff", "jiff-core"]),
+        ("with-rust_decimal-1", &["arrayvec", "num-traits", "rust_decimal"]),
+        ("with-time-0_3", &["deranged", "num-conv", "powerfmt", "time", "time-core"]),
+        ("with-uuid-1", &["uuid"]),
+    ];
+    for (feature, crates) in expected {
+        let found = packages(&["--no-default-features", "--features", feature]);
+        let added: BTreeSet<_> = found.difference(&pure).map(String::as_str).collect();
+        assert_eq!(added, crates.iter().copied().collect(), "{feature}");
+    }
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("Cargo.toml");
+    let features = manifest.lines().filter(|line| line.starts_with("with-")).count();
+    assert_eq!(features, expected.len(), "features that the manifest names");
+    let default = manifest.lines().find(|line| line.starts_with("default = ")).expect("a default");
+    assert!(!default.contains("with-"), "{default}");
+}

@@ -28,7 +28,22 @@ pub struct Bits<'a> {
     bytes: Cow<'a, [u8]>,
 }
 
-impl Bits<'_> {
+impl<'a> Bits<'a> {
+    /// The first `len` bits of `bytes`, the first in the highest place; `None` unless they fill the bytes up to the last
+    /// one, with zeros behind them, and 31 bits count them.
+    ///
+    /// ```
+    /// use walferry::value::Bits;
+    ///
+    /// assert_eq!(Bits::new(vec![0b1010_0000], 3).map(|bits| bits.to_string()).as_deref(), Some("101"));
+    /// assert_eq!(Bits::new(vec![0b1011_0000], 3), None, "a bit behind the last one");
+    /// ```
+    pub fn new(bytes: impl Into<Cow<'a, [u8]>>, len: usize) -> Option<Self> {
+        let bytes = bytes.into();
+        let is_filled = bytes.len() == len.div_ceil(8) && is_padded(&bytes, len);
+        Some(Self { len: i32::try_from(len).ok().filter(|_| is_filled)?, bytes })
+    }
+
     /// How many bits.
     pub fn len(&self) -> usize {
         usize::try_from(self.len).unwrap_or(0)
@@ -78,9 +93,7 @@ impl<'a> Wire<'a> for Bits<'a> {
         if bytes.len() != bits.div_ceil(8) {
             return Err(ValueError::malformed(NAME, 4, "as many bytes as the bits fill"));
         }
-        // VARBIT_CORRECTLY_PADDED
-        let is_padded = bits % 8 == 0 || bytes.last().is_none_or(|last| last << (bits % 8) == 0);
-        if !is_padded {
+        if !is_padded(bytes, bits) {
             return Err(ValueError::malformed(NAME, 3 + bytes.len(), "zeros behind the last bit"));
         }
         Ok(Self { len, bytes: Cow::Borrowed(bytes) })
@@ -90,6 +103,11 @@ impl<'a> Wire<'a> for Bits<'a> {
         out.put_i32(self.len);
         out.put_slice(&self.bytes);
     }
+}
+
+/// Whether zeros fill the last byte of so many bits (`VARBIT_CORRECTLY_PADDED`).
+fn is_padded(bytes: &[u8], bits: usize) -> bool {
+    bits.is_multiple_of(8) || bytes.last().is_none_or(|last| last << (bits % 8) == 0)
 }
 
 /// The next eight bits, or what there is of them.

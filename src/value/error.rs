@@ -92,7 +92,8 @@ impl ValueError {
         self
     }
 
-    /// The PostgreSQL type, by the name that `format_type` gives, where it is known.
+    /// The type of the value: of PostgreSQL, by the name that `format_type` gives, where it is known; or of another crate, by its path,
+    /// where a value of that is converted.
     pub fn type_name(&self) -> &'static str {
         self.type_name
     }

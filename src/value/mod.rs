@@ -2,6 +2,54 @@
 //!
 //! A value is never changed on its way: a typed value prints back to exactly the text that PostgreSQL prints (under the
 //! session settings that a stream pins), and encodes back to exactly the bytes that its send function gives.
+//!
+//! # Types of other crates
+//!
+//! Each behind a feature, by `TryFrom`, or `From` where nothing can be refused, in both directions. What comes back is
+//! what went. What a type can't hold is [`ValueErrorKind::OutOfRange`]: nothing is rounded, and no other value is put
+//! in its place.
+//!
+//! | value | type | of the value it can't hold | of the type the value can't hold |
+//! |---|---|---|---|
+//! | [`Date`] | `chrono::NaiveDate` | infinities, years above 262142 | before 4714-11-24 BC |
+//! | [`Time`] | `chrono::NaiveTime` | 24:00:00 | leap seconds, nanoseconds |
+//! | [`LocalDateTime`] | `chrono::NaiveDateTime` | as the date | as the date and the time |
+//! | [`Timestamp`](crate::Timestamp) | `chrono::DateTime`, to UTC, from any zone | as the date | as the date and the time; the offset is left behind |
+//! | [`Interval`] | `chrono::TimeDelta` | months, days | nanoseconds, above 64 bits of microseconds |
+//! | [`Date`] | `jiff::civil::Date` | infinities, years above 9999 | before 4714-11-24 BC |
+//! | [`Time`] | `jiff::civil::Time` | 24:00:00 | nanoseconds |
+//! | [`LocalDateTime`] | `jiff::civil::DateTime` | as the date | as the date and the time |
+//! | [`Timestamp`](crate::Timestamp) | `jiff::Timestamp` | infinities, after 9999-12-30 22:00 | before 4714-11-24 BC, nanoseconds |
+//! | [`Interval`] | `jiff::Span` | parts of unlike sign; above 239976 months, 7304484 days, 631107417600 seconds | nanoseconds; other units come back as months, days and microseconds of the same length |
+//! | [`Date`], [`Time`], [`LocalDateTime`] | `time::{Date, Time, PrimitiveDateTime}` | as of jiff | as of jiff |
+//! | [`Timestamp`](crate::Timestamp) | `time::OffsetDateTime` | infinities, years above 9999 | before 4714-11-24 BC, nanoseconds; the offset is left behind |
+//! | [`Interval`] | `time::Duration` | months, days | nanoseconds, above 64 bits of microseconds |
+//! | [`Numeric`] | `rust_decimal::Decimal` | NaN, infinities, above 96 bits of digits, above 28 of them behind the point | `-0` |
+//! | [`Numeric`] | `bigdecimal::BigDecimal` | NaN, infinities | above 131072 digits before the point and 16383 behind it, a scale below zero |
+//! | [`Uuid`] | `uuid::Uuid` | | |
+//! | [`Inet`] | `ipnetwork::IpNetwork` | | |
+//! | [`Cidr`] | `ipnetwork::IpNetwork` | | bits behind the prefix |
+//! | [`Inet`] | [`std::net::IpAddr`], of no feature | a prefix that isn't all bits | |
+//! | [`Bits`] | `bit_vec::BitVec` | | above 2147483647 bits |
+//! | [`Point`] | `geo_types::{Point, Coord}` | | |
+//! | [`Lseg`] | `geo_types::Line` | | |
+//! | [`GeoBox`] | `geo_types::Rect` | corners in another order than `high` and `low` | |
+//! | [`Path`] | `geo_types::LineString` | closed paths | no points |
+//!
+//! What the feature `large-dates` of time adds, [`Date`] holds within its own limits. JSON stays text here: what a
+//! reader of it makes of large numbers and of a name that comes twice is for its caller to choose.
+//!
+//! ```
+//! # #[cfg(feature = "with-rust_decimal-1")] {
+//! use rust_decimal::Decimal;
+//! use walferry::value::{Numeric, Wire};
+//!
+//! let price = Numeric::from_text("120.00")?;
+//! assert_eq!(Decimal::try_from(&price)?.to_string(), "120.00");
+//! assert!(Decimal::try_from(Numeric::from_text("NaN")?).is_err());
+//! # }
+//! # Ok::<(), walferry::value::ValueError>(())
+//! ```
 
 mod error;
 mod scan;
@@ -30,6 +78,7 @@ mod shape;
 mod transcode;
 mod read;
 mod field;
+mod foreign;
 #[cfg(test)]
 mod checks;
 

@@ -107,6 +107,33 @@ macro_rules! network {
 network!(Inet, "inet", false);
 network!(Cidr, "cidr", true);
 
+/// The address alone, where the prefix is all of its bits: a host.
+///
+/// ```
+/// use std::net::IpAddr;
+/// use walferry::value::{Inet, Wire};
+///
+/// assert_eq!(IpAddr::try_from(Inet::from_text("10.0.0.1")?), Ok([10, 0, 0, 1].into()));
+/// assert!(IpAddr::try_from(Inet::from_text("10.0.0.1/8")?).is_err(), "the prefix would be lost");
+/// # Ok::<(), walferry::value::ValueError>(())
+/// ```
+impl TryFrom<Inet> for IpAddr {
+    type Error = ValueError;
+
+    fn try_from(inet: Inet) -> Result<Self, ValueError> {
+        let is_host = inet.prefix() == inet.0.width();
+        if is_host { Ok(inet.address()) } else { Err(ValueError::out_of_range("inet", "IpAddr")) }
+    }
+}
+
+/// A host: its prefix is all of its bits.
+impl From<IpAddr> for Inet {
+    fn from(address: IpAddr) -> Self {
+        let host = Network { address, prefix: 0 };
+        Self(Network { prefix: host.width(), ..host })
+    }
+}
+
 // `PGSQL_AF_INET` and `PGSQL_AF_INET6`: the same on all systems.
 const V4: u8 = 2;
 const V6: u8 = 3;

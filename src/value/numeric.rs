@@ -14,8 +14,6 @@ const INFINITY: u16 = 0xD000;
 const NEG_INFINITY: u16 = 0xF000;
 /// What `numeric_send` gives as the scale of an infinity: two bits of its header, read as if they were one.
 const INFINITE_SCALE: u16 = 32;
-/// `NUMERIC_DSCALE_MAX`.
-const MAX_SCALE: usize = 16_383;
 const EXPECTED: &str = "a decimal number as PostgreSQL prints it, NaN, Infinity or -Infinity";
 
 /// `numeric`: a decimal number of any size, with the digits behind the point that it was written with.
@@ -53,6 +51,24 @@ struct Finite {
 }
 
 impl Numeric {
+    /// The most digits that there are behind the point (`NUMERIC_DSCALE_MAX` in the server's `numeric.c`).
+    pub const MAX_SCALE: u16 = 16_383;
+
+    /// The number `unscaled / 10^scale`, printed with `scale` digits behind the point; `None` for a scale above
+    /// [`MAX_SCALE`](Self::MAX_SCALE).
+    ///
+    /// ```
+    /// use walferry::value::Numeric;
+    ///
+    /// assert_eq!(Numeric::from_unscaled(-120_00, 2).map(|price| price.to_string()).as_deref(), Some("-120.00"));
+    /// ```
+    pub fn from_unscaled(unscaled: i128, scale: u16) -> Option<Self> {
+        let behind = Some(usize::from(scale)).filter(|_| scale <= Self::MAX_SCALE)?;
+        let digits = format!("{:0>1$}", unscaled.unsigned_abs(), behind + 1);
+        let (whole, fraction) = digits.as_bytes().split_at_checked(digits.len() - behind)?;
+        Finite::of(unscaled < 0, whole, fraction).map(|number| Self(Kind::Finite(number)))
+    }
+
     /// Whether it is NaN.
     pub fn is_nan(&self) -> bool {
         self.0 == Kind::NaN
@@ -66,6 +82,25 @@ impl Numeric {
     /// How many digits are printed behind the point; `None` for NaN and the infinities.
     pub fn scale(&self) -> Option<u16> {
         if let Kind::Finite(number) = &self.0 { Some(number.scale) } else { None }
+    }
+
+    /// The number without its point, which is `number × 10^scale`; the mirror of
+    /// [`from_unscaled`](Self::from_unscaled).
+    ///
+    /// ```
+    /// use walferry::value::{Numeric, Wire};
+    ///
+    /// let price = Numeric::from_text("120.00")?;
+    /// assert_eq!((price.unscaled()?, price.scale()), (12_000, Some(2)));
+    /// # Ok::<(), walferry::value::ValueError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// More than 128 bits, NaN, an infinity.
+    pub fn unscaled(&self) -> Result<i128, ValueError> {
+        let unscaled = if let Kind::Finite(number) = &self.0 { number.unscaled() } else { None };
+        unscaled.ok_or_else(|| ValueError::out_of_range(NAME, "i128"))
     }
 
     /// The same number as an integer, zeros behind the point left out.
@@ -165,7 +200,7 @@ impl Finite {
         if self.groups.len() != count {
             return fail(0, "as many groups as bytes follow for");
         }
-        if usize::from(self.scale) > MAX_SCALE {
+        if self.scale > Numeric::MAX_SCALE {
             return fail(6, "a scale of up to 16383");
         }
         if count == 0 && (self.weight != 0 || self.negative) {
@@ -233,7 +268,7 @@ impl Finite {
         let behind = text.clone();
         let fraction = if text.take(".") { text.digits() } else { b"" };
         // A point has digits behind it, no more than the scale can count, and then nothing.
-        if text.at() == behind.at() + 1 || fraction.len() > MAX_SCALE {
+        if text.at() == behind.at() + 1 || fraction.len() > Numeric::MAX_SCALE.into() {
             return Err(behind.fail(EXPECTED));
         }
         text.finish()?;
@@ -267,11 +302,25 @@ impl Finite {
         if self.behind_point() > 0 {
             return None;
         }
-        let highest = if self.groups.is_empty() { return Some(0) } else { i32::from(self.weight) };
-        // Below zero there is room for one more.
-        let negated = (0..=highest).rev().try_fold(0_i128, |number, power| {
+        self.with_sign(self.negated(0)?)
+    }
+
+    /// The number without its point.
+    fn unscaled(&self) -> Option<i128> {
+        let (full, rest) = (i32::from(self.scale / 4), u32::from(self.scale % 4));
+        let printed = i128::from(self.group(-full - 1) / 10_u16.pow(4 - rest));
+        self.with_sign(self.negated(-full)?.checked_mul(10_i128.pow(rest))?.checked_sub(printed)?)
+    }
+
+    /// What the groups make down to this power, below zero: there is room for one more.
+    fn negated(&self, lowest: i32) -> Option<i128> {
+        let highest = i32::from(self.weight.max(0));
+        (lowest..=highest).rev().try_fold(0_i128, |number, power| {
             number.checked_mul(10_000)?.checked_sub(self.group(power).into())
-        })?;
+        })
+    }
+
+    fn with_sign(&self, negated: i128) -> Option<i128> {
         if self.negative { Some(negated) } else { negated.checked_neg() }
     }
 

@@ -30,6 +30,8 @@ const JSONB: Oid = Oid::new(3802);
 /// | [`Array`] | arrays |
 /// | [`Range<T>`], [`Multirange<T>`] | those |
 /// | the types of this module | the type of the same name |
+/// | `std::net::IpAddr` | inet without a network |
+/// | types of other crates, by the features `with-…` | what they convert from |
 ///
 /// A domain is read as what it is over.
 pub trait FromValue<'a>: Sized {

@@ -179,6 +179,11 @@ fn bits_are_padded_with_zeros() {
     ] {
         assert!(Bits::from_binary(bytes).is_err(), "{bytes:?}");
     }
+    assert_eq!(Bits::new(vec![0xA0], 3), Bits::from_text("101").ok());
+    assert_eq!(Bits::new(vec![], 0), Bits::from_text("").ok());
+    for (bytes, len) in [(&[0xB0][..], 3), (&[0xA0, 0], 3), (&[], 1), (&[0xA0], 9), (&[0], usize::MAX)] {
+        assert_eq!(Bits::new(bytes, len), None, "{bytes:?} {len}");
+    }
     assert_eq!(
         Bits::from_text("0120").expect_err("two").to_string(),
         "bit varying at byte 2: expected 0 or 1"

@@ -170,9 +170,13 @@ fn types_that_precede_a_resume_point_come_back_with_it() {
     reader.seek(Lsn::new(0x208)).unwrap();
     assert_eq!(reader.next_record().unwrap(), Some(Record::Context(with_types("first"))));
     assert_eq!(reader.next_record().unwrap(), Some(Record::Types(types("second"))));
-    // A context ends what was learned before it.
-    let messages = [Message::Relation(None, relation(1))].into_iter().chain(transaction(0x400, b"x"));
+    // A context ends what was learned before it, wherever reading begins.
+    let messages = [Message::Relation(None, relation(1))].into_iter();
+    let messages = messages.chain(transaction(0x400, &vec![b'x'; 2 << 20])).chain(transaction(0x500, b"x"));
     let frames: Vec<_> = messages.map(|message| frame(&message)).collect();
     let file = [&story()[..], &capture(&with_types("other"), &frames, 1)[HEADER..]].concat();
-    assert_eq!(names(events(&file)), "first second third other");
+    assert_eq!(names(events(&file)), "first second third other other");
+    let mut found = Events::new(Reader::new(Cursor::new(&file)).unwrap()).unwrap();
+    assert_eq!(found.seek(Lsn::new(0x408)).unwrap(), Lsn::new(0x408));
+    assert_eq!(names(found.map(Result::unwrap)), "other");
 }

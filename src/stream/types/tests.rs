@@ -128,8 +128,8 @@ async fn while_types_are_read_the_server_is_answered_and_nothing_is_lost() {
     for round in 0..6 {
         // The one and the other, each dropped before its end.
         server.say(&keepalive(0x100, true)).await;
-        idle(&mut stream, round % 2 == 0, 5 * SECOND).await;
-        let status = server.status_within(SECOND).await;
+        idle(&mut stream, round % 2 == 0, SECOND).await;
+        let status = server.status_within(SECOND / 10).await;
         assert!(status.is_some_and(|status| status.flushed == Lsn::ZERO), "round {round}");
     }
     server.send(transaction_of_mood(0x200)).await;
@@ -197,7 +197,7 @@ async fn a_source_that_never_answers_holds_the_rows_up_for_ten_seconds() {
         pending::<()>().await;
     });
     assert_eq!(**next_row(&mut stream).await.types(), Types::new(), "those that are known stay");
-    assert_eq!(start.elapsed(), PATIENCE);
+    assert_eq!(start.elapsed(), 10 * SECOND);
     assert!(server.status_within(SECOND).await.is_some());
     assert!(stream.types.outdated, "the next announcement is another occasion");
     accepting.abort();

@@ -9,7 +9,7 @@ use crate::value::{ValueError, Wire};
 
 const NAME: &str = "date";
 /// 4714-11-24 BC and 5874897-12-31 (`IS_VALID_DATE` in the server's `datatype/timestamp.h`).
-const DAYS: std::ops::RangeInclusive<i32> = -2_451_545..=2_145_031_948;
+pub(in crate::value) const DAYS: std::ops::RangeInclusive<i32> = -2_451_545..=2_145_031_948;
 
 /// `date`: days since 2000-01-01, from 4714-11-24 BC to 5874897-12-31, and the two infinities.
 ///

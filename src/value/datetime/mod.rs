@@ -5,6 +5,8 @@ mod date;
 mod interval;
 mod timestamp;
 
+#[cfg(any(feature = "with-chrono-0_4", feature = "with-jiff-0_2", feature = "with-time-0_3"))]
+pub(super) use self::{date::DAYS, timestamp::MICROS};
 pub use clock::{Time, TimeTz};
 pub use date::Date;
 pub use interval::Interval;

@@ -12,7 +12,7 @@ use crate::value::{ValueError, Wire};
 const LOCAL: &str = "timestamp without time zone";
 const UTC: &str = "timestamp with time zone";
 /// 4714-11-24 BC to the end of 294276 (`IS_VALID_TIMESTAMP` in the server's `datatype/timestamp.h`).
-const MICROS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+pub(in crate::value) const MICROS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 const EXPECTED: &str = "a time from 4714-11-24 BC to 294276-12-31";
 
 /// `timestamp` (without time zone): a day and a clock's time, of no place.

@@ -57,6 +57,32 @@ fn museum_05_converts_to_an_integer_exactly_or_not_at_all() {
 }
 
 #[test]
+fn is_taken_apart_and_put_together_digit_by_digit() {
+    for (text, unscaled, scale) in [
+        ("0", 0, 0),
+        ("0.000", 0, 3),
+        ("120.00", 12_000, 2),
+        ("-0.05", -5, 2),
+        ("10000.0", 100_000, 1),
+        ("0.00001234", 1234, 8),
+        ("-1234567.00010", -123_456_700_010, 5),
+        ("170141183460469231731.687303715884105727", i128::MAX, 18),
+        ("-1.70141183460469231731687303715884105728", i128::MIN, 38),
+    ] {
+        assert_eq!((read(text).unscaled(), read(text).scale()), (Ok(unscaled), Some(scale)), "{text}");
+        assert_eq!(Numeric::from_unscaled(unscaled, scale), Some(read(text)), "{text}");
+    }
+    for text in ["170141183460469231731.687303715884105728", "NaN", "-Infinity"] {
+        assert!(read(text).unscaled().is_err(), "{text}");
+    }
+    let finest = format!("0.{}1", "0".repeat(16_382));
+    assert_eq!(Numeric::from_unscaled(1, 16_383), Some(read(&finest)));
+    assert_eq!(read(&finest).unscaled(), Ok(1));
+    assert!(read(&format!("1{}.{}", "0".repeat(131_071), "0".repeat(16_383))).unscaled().is_err());
+    assert!(Numeric::from_unscaled(0, 16_384).is_none() && Numeric::from_unscaled(1, u16::MAX).is_none());
+}
+
+#[test]
 fn refuses_text_that_is_never_printed() {
     let refused =
         ["", "-", "+1", "01", ".5", "5.", "1e5", "-0", "-0.0", "nan", "infinity", " 1", "1 ", "1.2.3", "--1"];
