@@ -38,8 +38,8 @@
 //!     assembler.push(decoder.decode(message.into())?)?;
 //! }
 //!
-//! assert!(matches!(assembler.poll(), Some(Event::Begin(_))));
-//! let Some(Event::Change(Change::Insert { new })) = assembler.poll() else { unreachable!() };
+//! assert!(matches!(assembler.poll()?, Some(Event::Begin(_))));
+//! let Some(Event::Change(Change::Insert { new })) = assembler.poll()? else { unreachable!() };
 //! assert_eq!(new.relation().name, "notes");
 //! assert_eq!(new.get("body"), Some(Datum::Text(b"null")), "the text, not NULL");
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -115,7 +115,9 @@ pub(super) struct Messages {
 impl Messages {
     /// The payload of the next message.
     pub(super) fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if self.left > 0 && let Some(file) = &mut self.file {
+        if self.left > 0
+            && let Some(file) = &mut self.file
+        {
             let mut length = [0; LENGTH];
             file.read_exact(&mut length)?;
             let length = u32::from_be_bytes(length);

@@ -92,7 +92,11 @@ impl InProgress {
             let message = Message::Relation(Some(top), (*known.relation).clone());
             let position = transaction.log.len();
             transaction.announced_bytes += byte_len(&known.relation);
-            transaction.announced.entry(known.relation.id).or_default().push(Announcement { position, known });
+            transaction
+                .announced
+                .entry(known.relation.id)
+                .or_default()
+                .push(Announcement { position, known });
             transaction.log.append(&message)
         })
     }

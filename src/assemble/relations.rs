@@ -63,7 +63,9 @@ impl Relations {
             Message::Delete(delete) => Change::Delete { old: self.old_row(delete.relation_id, delete.old)? },
             Message::Truncate(truncate) => self.truncate(&truncate)?,
             // The event is the same whether it came in a block or not: its transaction is the Begin's.
-            Message::Message(message) => return Ok(Some(Event::Message(LogicalMessage { xid: None, ..message }))),
+            Message::Message(message) => {
+                return Ok(Some(Event::Message(LogicalMessage { xid: None, ..message })));
+            }
             Message::Relation(_, relation) => {
                 let received = self.receive(relation);
                 self.learn(received);
@@ -93,7 +95,9 @@ impl Relations {
         let Known { relation, received } = known;
         match self.known.get_mut(&relation.id) {
             Some(before) if before.received >= received => {}
-            Some(before) if Arc::ptr_eq(&before.table.relation, &relation) || before.table.relation == relation => {
+            Some(before)
+                if Arc::ptr_eq(&before.table.relation, &relation) || before.table.relation == relation =>
+            {
                 before.received = received;
             }
             _ => {

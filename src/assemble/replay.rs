@@ -1,7 +1,7 @@
 //! A transaction that was held back, on its way out.
 
 use super::Violation;
-use super::progress::Ended;
+use super::log::Messages;
 use super::relations::Relations;
 use crate::event::{Begin, Event};
 use crate::pgoutput::{Decoder, Message};
@@ -10,7 +10,7 @@ use crate::pgoutput::{Decoder, Message};
 #[derive(Debug)]
 pub(super) struct Replay {
     begin: Option<Begin>,
-    ended: Ended,
+    messages: Messages,
     end: Option<Event>,
     decoder: Decoder,
     /// What the transaction announced up to here.
@@ -18,9 +18,9 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    pub(super) fn new(begin: Begin, ended: Ended, end: Event) -> Self {
+    pub(super) fn new(begin: Begin, messages: Messages, end: Event) -> Self {
         let (decoder, relations) = (Decoder::inside_stream_block(), Relations::default());
-        Self { begin: Some(begin), ended, end: Some(end), decoder, relations }
+        Self { begin: Some(begin), messages, end: Some(end), decoder, relations }
     }
 
     /// The next event. Relations that are the same as `around` share its memory, and rows have its types.
@@ -28,7 +28,7 @@ impl Replay {
         if let Some(begin) = self.begin.take() {
             return Ok(Some(Event::Begin(begin)));
         }
-        while let Some(payload) = self.ended.messages.next().map_err(Violation::spill)? {
+        while let Some(payload) = self.messages.next().map_err(Violation::spill)? {
             let message = self.decoder.decode(payload);
             let message = message.map_err(|source| Violation::damaged_spill(&source))?;
             if let Message::Relation(_, relation) = message {

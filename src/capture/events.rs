@@ -105,7 +105,7 @@ impl<R: Read> Events<R> {
 
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
-            if let Some(event) = self.assembler.poll() {
+            if let Some(event) = self.assembler.poll()? {
                 return Ok(Some(event));
             }
             if self.stopped {

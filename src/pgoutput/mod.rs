@@ -200,6 +200,10 @@ impl Message {
         let commit_lsn = match self {
             Self::Begin(begin) => begin.commit_lsn,
             Self::StreamCommit(commit) => commit.commit_lsn,
+            Self::BeginPrepare(prepare) | Self::StreamPrepare(prepare) => prepare.prepare_lsn,
+            Self::CommitPrepared(commit) => commit.commit_lsn,
+            // The record's own beginning isn't sent.
+            Self::RollbackPrepared(rollback) => rollback.rollback_end_lsn,
             _ => return false,
         };
         stop.is_some_and(|stop| commit_lsn > stop)
@@ -221,13 +225,12 @@ impl Message {
     /// About how many bytes that takes; where there are many, they are counted.
     pub(crate) fn byte_len(&self) -> usize {
         const HEAD: usize = 64;
-        let old = |old: &OldTuple| match old {
-            OldTuple::Key(tuple) | OldTuple::Full(tuple) => tuple.byte_len(),
-        };
         HEAD + match self {
             Self::Insert(insert) => insert.new.byte_len(),
-            Self::Update(update) => update.old.as_ref().map_or(0, old) + update.new.byte_len(),
-            Self::Delete(delete) => old(&delete.old),
+            Self::Update(update) => {
+                update.old.as_ref().map_or(0, |old| old.tuple().byte_len()) + update.new.byte_len()
+            }
+            Self::Delete(delete) => delete.old.tuple().byte_len(),
             Self::Message(message) => message.prefix.len() + message.content.len(),
             _ => 0,
         }

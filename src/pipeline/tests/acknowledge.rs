@@ -85,7 +85,7 @@ async fn a_message_outside_of_transactions_is_acknowledged_by_itself() {
     let mut steps = transaction(0x100, 0);
     steps.push(Step::Event(message(0x200)));
     let summary = run(Sink::new(&log), 100, steps).await.unwrap();
-    assert_eq!(log.only(&["ack"]).last().unwrap(), "acknowledge message 0/200");
+    assert_eq!(log.only(&["ack"]).last().unwrap(), "acknowledge 0/200");
     assert_eq!(summary.acknowledged, Lsn::new(0x108), "the transaction before it counts all the same");
     assert_eq!((summary.transactions, summary.changes), (1, 0));
 }

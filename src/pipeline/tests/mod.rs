@@ -100,12 +100,8 @@ impl Source for Scripted {
         Ok(())
     }
 
-    fn acknowledge(&mut self, commit: &Commit) {
-        self.log.add(format!("acknowledge {}", commit.end_lsn()));
-    }
-
-    fn acknowledge_message(&mut self, message: &LogicalMessage) {
-        self.log.add(format!("acknowledge message {}", message.lsn));
+    fn acknowledge(&mut self, position: Lsn) {
+        self.log.add(format!("acknowledge {position}"));
     }
 
     async fn finish(self) -> Result<(), Error> {

@@ -60,6 +60,16 @@ impl<'a> Object<'a> {
         serde_json::from_str(raw.get()).map_err(|_| self.unexpected(name, expected))
     }
 
+    /// A member that may be there.
+    pub(super) fn optional<T: Deserialize<'a>>(
+        &mut self,
+        name: &str,
+        expected: &'static str,
+    ) -> Result<Option<T>> {
+        let Some(raw) = self.take(name)? else { return Ok(None) };
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| self.unexpected(name, expected))
+    }
+
     /// The value of a column, if it is there.
     pub(super) fn column(&mut self, name: &str) -> Result<Option<Value<'a>>> {
         let expected =
