@@ -108,10 +108,6 @@
 //!
 //! # What is not supported
 //!
-//! * Prepared transactions as such: a slot made for two-phase commit is refused with an explanation. Through any other
-//!   slot they come when they commit.
-//! * With the option `streaming`, transactions in progress are held in memory, up to a limit; beyond it the stream
-//!   ends with an error that says so. Without the option the server holds them.
 //! * Reconnecting: a stream ends with the error that ended it, and [`Error::is_retryable`] says whether to try again.
 //! * Output plugins other than `pgoutput`, and servers older than 14.
 //! * Binary values as SQL literals. JSON carries them.

@@ -19,6 +19,8 @@ pub(super) struct Log {
     chunks: VecDeque<BytesMut>,
     /// Bytes in the chunks.
     held: usize,
+    /// Bytes that the chunks have room for.
+    memory: usize,
 }
 
 /// Memory is taken in pieces that double up to this size: what is counted is what is taken.
@@ -34,7 +36,7 @@ impl Log {
 
     /// Bytes of memory that it takes.
     pub(super) fn memory(&self) -> usize {
-        self.chunks.iter().map(BytesMut::capacity).sum()
+        self.memory
     }
 
     pub(super) fn append(&mut self, message: &Message) -> io::Result<()> {
@@ -48,20 +50,32 @@ impl Log {
             prefix.copy_from_slice(&length.to_be_bytes());
         }
         self.held += record.len() - start;
-        self.chunks.push_back(record);
+        self.push(record);
         Ok(())
+    }
+
+    fn push(&mut self, chunk: BytesMut) {
+        self.memory += chunk.capacity();
+        self.chunks.push_back(chunk);
+    }
+
+    fn pop(&mut self) -> Option<BytesMut> {
+        let chunk = self.chunks.pop_back()?;
+        self.memory -= chunk.capacity();
+        Some(chunk)
     }
 
     /// The last chunk if there is room in it, or a new one.
     fn room_for(&mut self, about: usize) -> BytesMut {
-        let last = self.chunks.pop_back();
-        match last {
-            Some(chunk) if chunk.capacity() - chunk.len() >= about => return chunk,
-            Some(chunk) => self.chunks.push_back(chunk),
-            None => {}
+        let mut size = FIRST_CHUNK;
+        if let Some(last) = self.pop() {
+            if last.capacity() - last.len() >= about {
+                return last;
+            }
+            size = last.capacity().saturating_mul(2).min(CHUNK);
+            self.push(last);
         }
-        let double = self.chunks.back().map_or(FIRST_CHUNK, |last| last.capacity().saturating_mul(2));
-        BytesMut::with_capacity(double.min(CHUNK).max(about))
+        BytesMut::with_capacity(size.max(about))
     }
 
     /// Forgets everything from `position` on, where a message began.
@@ -71,13 +85,17 @@ impl Log {
             file.seek(SeekFrom::Start(position))?;
             self.spilled = position;
         }
-        let mut keep = usize::try_from(position - self.spilled).unwrap_or(usize::MAX);
-        self.held = self.held.min(keep);
-        for chunk in &mut self.chunks {
-            chunk.truncate(keep);
-            keep -= chunk.len();
+        let keep = usize::try_from(position - self.spilled).unwrap_or(usize::MAX);
+        while self.held > keep
+            && let Some(mut last) = self.pop()
+        {
+            self.held -= last.len();
+            if self.held < keep {
+                last.truncate(keep - self.held);
+                self.held += last.len();
+                self.push(last);
+            }
         }
-        self.chunks.retain(|chunk| !chunk.is_empty());
         Ok(())
     }
 
@@ -91,7 +109,7 @@ impl Log {
             file.write_all(&chunk)?;
             self.spilled += chunk.len() as u64;
         }
-        self.held = 0;
+        (self.held, self.memory) = (0, 0);
         Ok(())
     }
 
@@ -122,7 +140,7 @@ impl Messages {
             file.read_exact(&mut length)?;
             let length = u32::from_be_bytes(length);
             self.left = self.left.checked_sub(LENGTH as u64 + u64::from(length)).ok_or_else(damaged)?;
-            let mut payload = Vec::new();
+            let mut payload = Vec::with_capacity(CHUNK.min(length as usize));
             file.take(length.into()).read_to_end(&mut payload)?;
             return if payload.len() == length as usize { Ok(Some(payload.into())) } else { Err(damaged()) };
         }

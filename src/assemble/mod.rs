@@ -20,6 +20,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 
 use self::progress::{Files, InProgress};
@@ -101,10 +102,19 @@ impl Assembler {
     /// Where files come from for what exceeds the limit; without, exceeding it is a [`Violation::MemoryLimit`].
     ///
     /// Each is written, cut off and read back, and closed when its transaction ends: it should vanish then, as one does
-    /// that has no name. A message larger than the limit is in memory while it is taken in and given out.
+    /// that has no name. A message larger than the limit is in memory while it is taken in and given out. What can't
+    /// go to a file, where each subtransaction begins and what was announced, has at least 1 MiB.
+    ///
+    /// A file is opened, and written to, inside [`push`](Self::push), and read inside [`poll`](Self::poll).
     pub fn spill(mut self, open: impl FnMut() -> io::Result<File> + Send + Sync + 'static) -> Self {
         self.in_progress.files = Some(Files::new(open));
         self
+    }
+
+    /// Forgets everything but the limit and the files: at the start of another connection.
+    pub(crate) fn restart(&mut self) {
+        let in_progress = mem::take(&mut self.in_progress).emptied();
+        *self = Self { in_progress, ..Self::default() };
     }
 
     /// Which types the columns of its rows may have; the built-in ones, if not said.
@@ -118,10 +128,11 @@ impl Assembler {
         self.relations.set_types(types);
     }
 
-    /// What a table was announced as last.
+    /// What a table was announced as last, for whoever the next message belongs to.
     #[cfg(feature = "net")]
     pub(crate) fn relation(&self, id: RelationId) -> Option<&Relation> {
-        self.relations.announced(id)
+        let inside = if let State::Block { xid } = self.state { self.in_progress.announced(xid, id) } else { None };
+        inside.or_else(|| self.relations.announced(id))
     }
 
     /// Takes in one message, in the order of the wire.
@@ -260,33 +271,35 @@ impl Assembler {
     }
 
     /// Adds a message to the log of its transaction, which announces by itself whatever it is about.
-    fn hold_back(&mut self, top: Xid, message: Message) -> Result<(), Violation> {
-        let xid = match message {
-            Message::Relation(_, relation) => {
-                let known = self.relations.receive(relation);
-                return self.in_progress.announce(top, known);
-            }
-            Message::Insert(ref insert) => {
+    fn hold_back(&mut self, top: Xid, mut message: Message) -> Result<(), Violation> {
+        if let Message::Relation(_, relation) = message {
+            let known = self.relations.receive(relation);
+            return self.in_progress.announce(top, known);
+        }
+        let xid = match &mut message {
+            Message::Insert(insert) => {
                 self.fits(top, insert.relation_id, [&insert.new])?;
-                insert.xid
+                &mut insert.xid
             }
-            Message::Update(ref update) => {
+            Message::Update(update) => {
                 let old = update.old.as_ref().map(OldTuple::tuple);
                 self.fits(top, update.relation_id, old.into_iter().chain([&update.new]))?;
-                update.xid
+                &mut update.xid
             }
-            Message::Delete(ref delete) => {
+            Message::Delete(delete) => {
                 self.fits(top, delete.relation_id, [delete.old.tuple()])?;
-                delete.xid
+                &mut delete.xid
             }
-            Message::Truncate(ref truncate) => {
+            Message::Truncate(truncate) => {
                 truncate.relation_ids.iter().try_for_each(|&id| self.fits(top, id, []))?;
-                truncate.xid
+                &mut truncate.xid
             }
-            Message::Message(ref message) => message.xid,
+            Message::Message(message) => &mut message.xid,
             _ => return Ok(()),
         };
-        self.in_progress.append(top, xid.unwrap_or(top), &message)
+        // The log is read as a block is, where each message has an id.
+        let xid = *xid.get_or_insert(top);
+        self.in_progress.append(top, xid, &message)
     }
 
     /// Sees to it that the log knows the relation, and that rows are of it.

@@ -14,13 +14,16 @@ use crate::{RelationId, Xid};
 /// Where a file comes from, for what has no room in memory.
 pub(super) struct Files(Box<dyn FnMut() -> io::Result<File> + Send + Sync>);
 
+/// What can't go to a file has room for so much, however low the limit is.
+const BOOKKEEPING: usize = 1 << 20;
+
 /// What each transaction in progress has done so far, by its top-level id.
 #[derive(Debug)]
 pub(super) struct InProgress {
     pub(super) limit: usize,
     pub(super) files: Option<Files>,
     /// Bytes of memory that all of them take.
-    held: usize,
+    pub(super) held: usize,
     open: HashMap<Xid, Transaction>,
 }
 
@@ -33,6 +36,7 @@ struct Transaction {
     first: HashMap<Xid, u64>,
     /// The relations that stand in the log: it can be read without knowing any other.
     announced: HashMap<RelationId, Vec<Announcement>>,
+    /// Bytes of memory that the announcements take.
     announced_bytes: usize,
 }
 
@@ -60,6 +64,10 @@ impl Default for InProgress {
 }
 
 impl InProgress {
+    pub(super) fn emptied(self) -> Self {
+        Self { held: 0, open: HashMap::new(), ..self }
+    }
+
     /// A first block starts from nothing: after a reconnect the server sends a transaction again under the same id.
     pub(super) fn start(&mut self, start: StreamStart) -> Result<(), Violation> {
         if start.first_segment {
@@ -88,17 +96,7 @@ impl InProgress {
     }
 
     pub(super) fn announce(&mut self, top: Xid, known: Known) -> Result<(), Violation> {
-        self.change(top, false, |transaction| {
-            let message = Message::Relation(Some(top), (*known.relation).clone());
-            let position = transaction.log.len();
-            transaction.announced_bytes += byte_len(&known.relation);
-            transaction
-                .announced
-                .entry(known.relation.id)
-                .or_default()
-                .push(Announcement { position, known });
-            transaction.log.append(&message)
-        })
+        self.change(top, false, |transaction| transaction.announce(top, known))
     }
 
     /// Adds a change or message of the (sub)transaction `xid`.
@@ -156,21 +154,41 @@ impl InProgress {
 
     /// Moves the largest to files until the others have room.
     fn make_room(&mut self) -> Result<(), Violation> {
+        let Some(files) = &mut self.files else { return within(self.limit, self.held) };
         while self.held > self.limit {
             let logs = self.open.values_mut().map(|open| &mut open.log);
             let largest = logs.max_by_key(|log| log.memory()).filter(|log| log.memory() > 0);
-            let (Some(log), Some(files)) = (largest, &mut self.files) else {
-                return Err(Violation::MemoryLimit { limit: self.limit, needed: self.held });
-            };
-            let before = log.memory();
+            let Some(log) = largest else { return within(self.limit.max(BOOKKEEPING), self.held) };
+            self.held -= log.memory();
             log.spill(&mut files.0).map_err(Violation::spill)?;
-            self.held -= before - log.memory();
         }
         Ok(())
     }
 }
 
+fn within(limit: usize, needed: usize) -> Result<(), Violation> {
+    if needed <= limit { Ok(()) } else { Err(Violation::MemoryLimit { limit, needed }) }
+}
+
 impl Transaction {
+    /// Behind each subtransaction that is rolled back the server announces again what it uses: what is the same as
+    /// before is nothing new, and only counts as announced later.
+    fn announce(&mut self, top: Xid, known: Known) -> io::Result<()> {
+        let announcements = self.announced.entry(known.relation.id).or_default();
+        if let Some(last) = announcements.last_mut()
+            && last.known.relation == known.relation
+        {
+            last.known.received = known.received;
+            return Ok(());
+        }
+        let message = Message::Relation(Some(top), (*known.relation).clone());
+        let room = announcements.capacity();
+        self.announced_bytes += byte_len(&known.relation);
+        announcements.push(Announcement { position: self.log.len(), known });
+        self.announced_bytes += (announcements.capacity() - room) * size_of::<Announcement>();
+        self.log.append(&message)
+    }
+
     /// By position, not by id: a Message carries the top-level id even when a subtransaction emitted it, and whatever
     /// follows the first change of an aborted subtransaction belongs to it or to one inside it.
     fn cut(&mut self, subxid: Xid) -> io::Result<()> {
@@ -197,8 +215,7 @@ impl Transaction {
 /// Memory of a relation.
 fn byte_len(relation: &Relation) -> usize {
     let names: usize = relation.columns.iter().map(|column| column.name.len()).sum();
-    size_of::<Announcement>()
-        + size_of_val(relation)
+    size_of_val(relation)
         + size_of_val(relation.columns.as_slice())
         + relation.schema.len()
         + relation.name.len()

@@ -52,7 +52,10 @@ pub enum Violation {
         needed: usize,
     },
     /// A transaction in progress can't be kept in a file, or be read back.
-    #[error("a transaction in progress can't be kept in a file: {message}")]
+    #[error(
+        "a transaction in progress can't be kept in a file: {message}; see to room and rights in the folder of such \
+         files, or choose another"
+    )]
     Spill {
         /// What the system says.
         kind: io::ErrorKind,
