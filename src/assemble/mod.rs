@@ -131,7 +131,8 @@ impl Assembler {
     /// What a table was announced as last, for whoever the next message belongs to.
     #[cfg(feature = "net")]
     pub(crate) fn relation(&self, id: RelationId) -> Option<&Relation> {
-        let inside = if let State::Block { xid } = self.state { self.in_progress.announced(xid, id) } else { None };
+        let inside =
+            if let State::Block { xid } = self.state { self.in_progress.announced(xid, id) } else { None };
         inside.or_else(|| self.relations.announced(id))
     }
 

@@ -240,14 +240,15 @@ mod tests {
     fn asks_for_all_that_was_said() {
         let all = options().streaming(Streaming::On).binary(true).messages(true).two_phase(true);
         let command = all.origin(Origin::None).command();
-        let expected =
-            "streaming 'on', binary 'true', messages 'true', two_phase 'true', origin 'none')";
+        let expected = "streaming 'on', binary 'true', messages 'true', two_phase 'true', origin 'none')";
         assert!(command.ends_with(expected), "{command}");
     }
 
     #[test]
     fn two_phase_is_refused_where_there_is_none() {
-        let check = |version: &str| options().two_phase(true).check(&ServerVersion::read(version).expect("a version"));
+        let check = |version: &str| {
+            options().two_phase(true).check(&ServerVersion::read(version).expect("a version"))
+        };
         assert!(matches!(check("14.23"), Err(Error::Unsupported { .. })));
         assert!(check("15.0").is_ok());
     }
