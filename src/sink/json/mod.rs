@@ -99,6 +99,7 @@ impl ChangeSink for JsonSink {
         }
         self.output.write_all(&self.buffer).await?;
         self.buffer.clear();
+        self.buffer.shrink_to(super::KEPT);
         Ok(())
     }
 

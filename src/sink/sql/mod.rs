@@ -58,6 +58,7 @@ impl ChangeSink for SqlSink {
         }
         self.output.write_all(&self.buffer).await?;
         self.buffer.clear();
+        self.buffer.shrink_to(super::KEPT);
         Ok(())
     }
 
