@@ -152,7 +152,7 @@ impl Assembler {
             Message::StreamCommit(commit) => self.stream_commit(commit),
             Message::StreamAbort(abort) => self.stream_abort(abort),
             Message::Message(message) if !message.transactional => self.alone(b'M', Event::Message(message)),
-            Message::BeginPrepare(prepare) => self.begin_prepare(prepare),
+            Message::BeginPrepare(prepare) => self.begin_prepare(&prepare),
             Message::Prepare(prepare) => self.prepare(prepare),
             Message::StreamPrepare(prepare) => self.stream_prepare(prepare),
             Message::CommitPrepared(commit) => {
@@ -198,9 +198,9 @@ impl Assembler {
         Ok(())
     }
 
-    fn begin_prepare(&mut self, prepare: pgoutput::Prepare) -> Result<(), Violation> {
+    fn begin_prepare(&mut self, prepare: &pgoutput::Prepare) -> Result<(), Violation> {
         let State::Between = self.state else { return Err(self.unexpected(b'b')) };
-        self.state = State::Begun(begin_of(&prepare));
+        self.state = State::Begun(begin_of(prepare));
         Ok(())
     }
 

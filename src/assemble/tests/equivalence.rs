@@ -12,7 +12,6 @@ use super::*;
 use crate::pgoutput::Decoder;
 
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is chosen alone")]
 struct Transaction {
     steps: Vec<Step>,
     streamed: bool,

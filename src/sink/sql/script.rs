@@ -107,10 +107,10 @@ impl Script {
             }
             Event::Commit(commit) => writeln!(out, "COMMIT; -- {}", commit.end_lsn())?,
             Event::Prepare(prepare) => {
-                prepared(out, "PREPARE TRANSACTION", prepare.gid(), prepare.end_lsn())?
+                prepared(out, "PREPARE TRANSACTION", prepare.gid(), prepare.end_lsn())?;
             }
             Event::CommitPrepared(commit) => {
-                prepared(out, "COMMIT PREPARED", commit.gid(), commit.end_lsn())?
+                prepared(out, "COMMIT PREPARED", commit.gid(), commit.end_lsn())?;
             }
             Event::RollbackPrepared(rollback) => rollback_prepared(out, rollback)?,
             Event::Message(message) => emit_message(out, message)?,
