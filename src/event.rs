@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::pgoutput::{LogicalMessage, Origin, Relation};
+use crate::pgoutput::{self, LogicalMessage, Origin, Relation};
 use crate::row::{Cells, ColumnIndex};
 use crate::value::FromValue;
 use crate::{Lsn, Row, RowError, Timestamp, Xid};
@@ -10,8 +10,13 @@ use crate::{Lsn, Row, RowError, Timestamp, Xid};
 /// One step of the stream.
 ///
 /// A transaction is a [`Begin`](Self::Begin), its changes and transactional messages in the order in which they
-/// were made, and a [`Commit`](Self::Commit). Transactions come whole, one after the other, in the order in which
-/// they committed. Messages that are not transactional may stand between any two events.
+/// were made, and a [`Commit`](Self::Commit), or a [`Prepare`](Self::Prepare) where the stream has the option
+/// `two_phase`. Transactions come whole, one after the other, in the order in which they committed or were prepared.
+/// Messages that are not transactional may stand between any two events.
+///
+/// What was prepared ends later, between other transactions: in a [`CommitPrepared`](Self::CommitPrepared) or a
+/// [`RollbackPrepared`](Self::RollbackPrepared). After a reconnect a transaction may come prepared a second time, and one
+/// may end that was never seen here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -23,6 +28,12 @@ pub enum Event {
     Message(LogicalMessage),
     /// The transaction is complete: what to acknowledge, once it is durable.
     Commit(Commit),
+    /// The transaction is complete, and prepared: what to acknowledge, once it is durable.
+    Prepare(Prepare),
+    /// What was prepared before is committed.
+    CommitPrepared(CommitPrepared),
+    /// What was prepared before is rolled back.
+    RollbackPrepared(RollbackPrepared),
 }
 
 /// A transaction that committed.
@@ -37,6 +48,9 @@ pub struct Begin {
     pub xid: Xid,
     /// The server that it was replicated from, if it was.
     pub origin: Option<Origin>,
+    /// The name under which it is prepared, if it ends in a Prepare. Then `commit_lsn` and `commit_time` are those of
+    /// the preparation.
+    pub gid: Option<String>,
 }
 
 /// The end of a transaction, and the only thing that can be acknowledged.
@@ -75,6 +89,111 @@ impl Commit {
     pub fn xid(&self) -> Xid {
         self.xid
     }
+}
+
+macro_rules! prepared {
+    ($(#[$doc:meta])* $name:ident of $message:ident, $end_lsn:ident, $time:ident) => {
+        $(#[$doc])*
+        ///
+        /// There is no way to make one but to receive it.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(pgoutput::$message);
+
+        impl $name {
+            pub(crate) fn new(message: pgoutput::$message) -> Self {
+                Self(message)
+            }
+
+            /// The name that the transaction was prepared under: up to 199 bytes of any text.
+            pub fn gid(&self) -> &str {
+                &self.0.gid
+            }
+
+            /// The first byte behind its record. What was acknowledged up to here is not sent again.
+            pub fn end_lsn(&self) -> Lsn {
+                self.0.$end_lsn
+            }
+
+            /// When.
+            pub fn time(&self) -> Timestamp {
+                self.0.$time
+            }
+
+            /// The transaction's id.
+            pub fn xid(&self) -> Xid {
+                self.0.xid
+            }
+
+            /// All that the server says of it.
+            pub fn message(&self) -> &pgoutput::$message {
+                &self.0
+            }
+        }
+
+        impl Acknowledge for $name {
+            fn position(&self) -> Option<Lsn> {
+                Some(self.end_lsn())
+            }
+        }
+    };
+}
+
+prepared! {
+    /// A transaction was prepared: it is complete, and neither committed nor rolled back.
+    Prepare of Prepare, end_lsn, prepare_time
+}
+
+prepared! {
+    /// A prepared transaction was committed.
+    CommitPrepared of CommitPrepared, end_lsn, commit_time
+}
+
+prepared! {
+    /// A prepared transaction was rolled back; perhaps one that was never seen here.
+    RollbackPrepared of RollbackPrepared, rollback_end_lsn, rollback_time
+}
+
+/// What can be acknowledged: the end of a transaction, as it was received, or a message outside of any.
+pub trait Acknowledge: sealed::Sealed {
+    /// Everything up to here is acknowledged with it; nothing, of a message inside of a transaction.
+    #[doc(hidden)]
+    fn position(&self) -> Option<Lsn>;
+}
+
+impl Acknowledge for Commit {
+    fn position(&self) -> Option<Lsn> {
+        Some(self.end_lsn)
+    }
+}
+
+impl Acknowledge for LogicalMessage {
+    fn position(&self) -> Option<Lsn> {
+        (!self.transactional).then_some(self.lsn)
+    }
+}
+
+impl Acknowledge for Event {
+    fn position(&self) -> Option<Lsn> {
+        match self {
+            Self::Commit(commit) => commit.position(),
+            Self::Prepare(prepare) => prepare.position(),
+            Self::CommitPrepared(commit) => commit.position(),
+            Self::RollbackPrepared(rollback) => rollback.position(),
+            Self::Message(message) => message.position(),
+            Self::Begin(_) | Self::Change(_) => None,
+        }
+    }
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "nobody else implements it")]
+    pub trait Sealed {}
+    impl Sealed for super::Commit {}
+    impl Sealed for super::Prepare {}
+    impl Sealed for super::CommitPrepared {}
+    impl Sealed for super::RollbackPrepared {}
+    impl Sealed for super::LogicalMessage {}
+    impl Sealed for super::Event {}
 }
 
 /// A change of a table.
@@ -166,7 +285,11 @@ impl Event {
         match self {
             Self::Change(change) => change.rows().map(|row| row.tuple().byte_len()).sum(),
             Self::Message(message) => message.prefix.len() + message.content.len(),
-            Self::Begin(_) | Self::Commit(_) => 0,
+            Self::Begin(_)
+            | Self::Commit(_)
+            | Self::Prepare(_)
+            | Self::CommitPrepared(_)
+            | Self::RollbackPrepared(_) => 0,
         }
     }
 }

@@ -38,8 +38,8 @@
 //!     assembler.push(decoder.decode(message.into())?)?;
 //! }
 //!
-//! assert!(matches!(assembler.poll(), Some(Event::Begin(_))));
-//! let Some(Event::Change(Change::Insert { new })) = assembler.poll() else { unreachable!() };
+//! assert!(matches!(assembler.poll()?, Some(Event::Begin(_))));
+//! let Some(Event::Change(Change::Insert { new })) = assembler.poll()? else { unreachable!() };
 //! assert_eq!(new.relation().name, "notes");
 //! assert_eq!(new.get("body"), Some(Datum::Text(b"null")), "the text, not NULL");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -110,10 +110,6 @@
 //!
 //! # What is not supported
 //!
-//! * Prepared transactions as such: a slot made for two-phase commit is refused with an explanation. Through any other
-//!   slot they come when they commit.
-//! * With the option `streaming`, transactions in progress are held in memory, up to a limit; beyond it the stream
-//!   ends with an error that says so. Without the option the server holds them.
 //! * Reconnecting: a stream ends with the error that ended it, and [`Error::is_retryable`] says whether to try again.
 //! * Output plugins other than `pgoutput`, and servers older than 14.
 //! * As SQL: binary values whose text only their server knows, of an extension's types and of names of objects

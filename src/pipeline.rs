@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::source::Source;
 use crate::error::Error;
-use crate::event::{Change, Commit, Event};
+use crate::event::{Acknowledge, Change, Event};
 use crate::pgoutput::Relation;
 use crate::sink::{Batch, ChangeSink};
 use crate::{Lsn, ReplicationStream, capture, trace};
@@ -49,7 +49,7 @@ pub struct Pipeline<S> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Transactions that were flushed.
+    /// Transactions that were flushed; one that is prepared and committed counts twice.
     pub transactions: u64,
     /// Changes that were flushed.
     pub changes: u64,
@@ -197,9 +197,8 @@ impl<S: ChangeSink> Pipeline<S> {
         if batch.is_empty() {
             return Ok(());
         }
-        let Tally { transactions, changes, last } = Tally::of(batch.events());
+        let Tally { transactions, changes, last, last_end } = Tally::of(batch.events());
         trace::debug!(events = batch.len(), bytes = batch.byte_len(), transactions, "batch");
-        let last_commit = batch.last_commit().map(Commit::end_lsn);
         let work = async {
             self.sink.write(batch).await.map_err(sink)?;
             self.sink.flush().await.map_err(sink)
@@ -212,13 +211,11 @@ impl<S: ChangeSink> Pipeline<S> {
         source.make_durable().await?;
         summary.transactions += transactions;
         summary.changes += changes;
-        match last {
-            Some(Complete::Transaction(commit)) => source.acknowledge(&commit),
-            Some(Complete::Message(message)) => source.acknowledge_message(&message),
-            None => {}
+        if let Some(position) = last {
+            source.acknowledge(position);
         }
         // What is acknowledged with a message behind a transaction is acknowledged with the transaction.
-        summary.acknowledged = last_commit.unwrap_or(summary.acknowledged);
+        summary.acknowledged = last_end.unwrap_or(summary.acknowledged);
         Ok(())
     }
 }
@@ -239,29 +236,22 @@ enum End {
 struct Tally {
     transactions: u64,
     changes: u64,
-    last: Option<Complete>,
-}
-
-/// The last thing in a batch that can be acknowledged.
-enum Complete {
-    Transaction(Commit),
-    Message(crate::pgoutput::LogicalMessage),
+    /// The last position in it that can be acknowledged.
+    last: Option<Lsn>,
+    /// The last one that is the end of a transaction.
+    last_end: Option<Lsn>,
 }
 
 impl Tally {
     fn of(events: &[Event]) -> Self {
         let mut tally = Self::default();
         for event in events {
-            match event {
-                Event::Change(_) => tally.changes += 1,
-                Event::Commit(commit) => {
-                    tally.transactions += 1;
-                    tally.last = Some(Complete::Transaction(*commit));
-                }
-                Event::Message(message) if !message.transactional => {
-                    tally.last = Some(Complete::Message(message.clone()));
-                }
-                Event::Message(_) | Event::Begin(_) => {}
+            tally.changes += u64::from(matches!(event, Event::Change(_)));
+            let Some(position) = event.position() else { continue };
+            tally.last = Some(position);
+            if !matches!(event, Event::Message(_)) {
+                tally.transactions += 1;
+                tally.last_end = Some(position);
             }
         }
         tally

@@ -117,7 +117,9 @@ fn assembling_rows_allocates_nothing() {
     let begin = Message::Begin(Begin { commit_lsn, commit_time, xid });
     let mut assemble = |message| {
         assembler.push(message).expect("it can stand here");
-        std::iter::from_fn(|| assembler.poll()).map(|event| event.byte_len()).sum::<usize>()
+        std::iter::from_fn(|| assembler.poll().expect("no file to read"))
+            .map(|event| event.byte_len())
+            .sum::<usize>()
     };
     for message in [begin].into_iter().chain(announcements).chain(changes(None).drain(..4)) {
         assemble(message);

@@ -75,7 +75,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "source")]
     pub(crate) binary: bool,
 
-    /// Ask for prepared transactions when they are prepared
+    /// Ask for prepared transactions when they are prepared; a slot that is created is made for it, one that is there is changed
     #[arg(long, requires = "source")]
     pub(crate) two_phase: bool,
 
@@ -99,7 +99,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) batch_ms: u64,
 
-    /// Hold back at most that much of transactions in progress
+    /// Hold back at most that much of transactions in progress in memory; more goes to temporary files
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub(crate) memory_limit: usize,
 

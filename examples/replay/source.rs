@@ -42,6 +42,7 @@ fn open_capture(arguments: &Arguments) -> Result<Events<Box<dyn Read>>, Error> {
         None => Box::new(STORY),
     };
     let mut events = Events::new(Reader::new(input)?)?.memory_limit(arguments.memory_limit);
+    events = events.spill(tempfile::tempfile);
     if let Some(lsn) = arguments.stop_at {
         events = events.stop_at(lsn);
     }
@@ -53,11 +54,6 @@ async fn open_stream(
     config: &Config,
     slot: &SlotName,
 ) -> Result<ReplicationStream, Error> {
-    if arguments.two_phase {
-        return Err(Error::Misuse(
-            "--two-phase: transactions can't be delivered when they are prepared yet; without it they come when they commit",
-        ));
-    }
     // Before a slot is made that nobody would read.
     if let Some(path) = arguments.capture.as_ref().filter(|path| path.exists()) {
         return Err(opening(path, ErrorKind::AlreadyExists.into()));
@@ -72,7 +68,7 @@ async fn open_stream(
         arguments.stop_at
     };
     if arguments.create_slot && connection.slot(slot).await?.is_none() {
-        let options = SlotOptions::new().temporary(arguments.temporary);
+        let options = SlotOptions::new().temporary(arguments.temporary).two_phase(arguments.two_phase);
         let created = connection.create_slot(slot, options).await?;
         eprintln!("created slot {slot} at {}", created.consistent_point());
     }
@@ -92,6 +88,7 @@ fn stream_options(arguments: &Arguments, slot: &SlotName) -> StreamOptions {
         .streaming(arguments.streaming.into())
         .binary(arguments.binary)
         .messages(arguments.messages)
+        .two_phase(arguments.two_phase)
         .origin(arguments.origin.into())
         .memory_limit(arguments.memory_limit);
     arguments.publication.iter().fold(options, StreamOptions::publication)

@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
         let accepted = assembler.push(message).is_ok();
         in_block = if accepted && (starts || stops) { starts } else { in_block };
         let mut held = 0;
-        while let Some(event) = assembler.poll() {
+        while let Ok(Some(event)) = assembler.poll() {
             held += event.byte_len();
             follow(&event, &mut open);
         }

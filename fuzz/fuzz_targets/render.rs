@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
         // What can't stand in a transaction is refused, and skipped here.
         let Ok(message) = message(&mut u, false, false) else { return };
         let _ = assembler.push(message);
-        while let Some(event) = assembler.poll() {
+        while let Ok(Some(event)) = assembler.poll() {
             render(&mut script, &mut lines, &event);
         }
     }

@@ -1,3 +1,6 @@
+use std::io;
+
+use crate::pgoutput::DecodeError;
 use crate::{Lsn, RelationId, Xid};
 
 /// Well-formed messages in an order in which no server sends them, or more of them than may be held.
@@ -38,8 +41,9 @@ pub enum Violation {
     UnknownStream(Xid),
     /// The transactions in progress are larger than the limit.
     #[error(
-        "transactions in progress hold {needed} bytes, more than the memory limit of {limit}: raise it, or start the \
-         stream with streaming off, which leaves them with the server until they commit"
+        "transactions in progress hold {needed} bytes, more than the memory limit of {limit}: raise it, give the \
+         assembler files to keep them in, or start the stream with streaming off, which leaves them with the server \
+         until they commit"
     )]
     MemoryLimit {
         /// The limit.
@@ -47,10 +51,29 @@ pub enum Violation {
         /// What they need.
         needed: usize,
     },
-    /// Prepared transactions are not assembled.
+    /// A transaction in progress can't be kept in a file, or be read back.
     #[error(
-        "the slot sends prepared transactions, which can't be assembled: use a slot made without two_phase, which \
-         sends them when they commit"
+        "a transaction in progress can't be kept in a file: {message}; see to room and rights in the folder of such \
+         files, or choose another"
     )]
-    Prepared,
+    Spill {
+        /// What the system says.
+        kind: io::ErrorKind,
+        /// The same, in words.
+        message: String,
+    },
+}
+
+impl Violation {
+    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+    #[cold]
+    pub(super) fn spill(source: io::Error) -> Self {
+        Self::Spill { kind: source.kind(), message: source.to_string() }
+    }
+
+    /// What was read back is not what was written.
+    #[cold]
+    pub(super) fn damaged_spill(source: &DecodeError) -> Self {
+        Self::Spill { kind: io::ErrorKind::InvalidData, message: source.to_string() }
+    }
 }

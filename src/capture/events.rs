@@ -1,4 +1,5 @@
-use std::io::{Read, Seek};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
 use super::{CaptureError, Context, Reader, Record};
@@ -19,7 +20,6 @@ pub struct Events<R> {
     context: Context,
     decoder: Decoder,
     assembler: Assembler,
-    memory_limit: usize,
     stop_at: Option<Lsn>,
     stopped: bool,
 }
@@ -31,13 +31,11 @@ impl<R: Read> Events<R> {
     ///
     /// As [`Reader::next_record`].
     pub fn new(reader: Reader<R>) -> Result<Self, CaptureError> {
-        let memory_limit = 64 << 20;
         let mut events = Self {
             reader,
             context: Context::default(),
             decoder: Decoder::new(),
             assembler: Assembler::new(),
-            memory_limit,
             stop_at: None,
             stopped: false,
         };
@@ -47,8 +45,13 @@ impl<R: Read> Events<R> {
 
     /// How many bytes of transactions in progress may be held back: see [`Assembler::memory_limit`].
     pub fn memory_limit(mut self, bytes: usize) -> Self {
-        self.memory_limit = bytes;
         self.assembler = self.assembler.memory_limit(bytes);
+        self
+    }
+
+    /// Where files come from for what exceeds the limit: see [`Assembler::spill`].
+    pub fn spill(mut self, open: impl FnMut() -> io::Result<File> + Send + Sync + 'static) -> Self {
+        self.assembler = self.assembler.spill(open);
         self
     }
 
@@ -70,8 +73,8 @@ impl<R: Read> Events<R> {
 
     fn start(&mut self, context: Context) {
         self.decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
-        let types = Arc::clone(context.catalog.types());
-        self.assembler = Assembler::new().memory_limit(self.memory_limit).types(types);
+        self.assembler.restart();
+        self.assembler.set_types(Arc::clone(context.catalog.types()));
         self.context = context;
     }
 
@@ -105,7 +108,7 @@ impl<R: Read> Events<R> {
 
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
-            if let Some(event) = self.assembler.poll() {
+            if let Some(event) = self.assembler.poll()? {
                 return Ok(Some(event));
             }
             if self.stopped {

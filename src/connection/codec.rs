@@ -14,6 +14,9 @@ use tokio_util::codec::{Decoder, Encoder};
 /// How much room a read is given: one gulp takes in hundreds of small changes, where the server sends each by itself.
 pub(crate) const GULP: usize = 64 * 1024;
 
+/// A read buffer that grew beyond this, for a message that needed it, is let go with that message.
+const LARGE: usize = 1024 * 1024;
+
 /// The longest message that the server can build: a `StringInfo` of `MaxAllocSize` bytes, and the length itself.
 const LIMIT: usize = 0x3FFF_FFFF + 4;
 
@@ -172,6 +175,9 @@ impl Decoder for Codec {
             return Ok(None);
         }
         let mut message = buffer.split_to(length + 1);
+        if length > LARGE && buffer.len() <= LARGE {
+            detach(buffer);
+        }
         match tag {
             backend::COPY_DATA_TAG => {
                 message.advance(HEADER);
@@ -189,6 +195,17 @@ fn make_room(buffer: &mut BytesMut) {
     if buffer.capacity() - buffer.len() < GULP / 4 {
         buffer.reserve(GULP);
     }
+    if buffer.capacity() > LARGE && buffer.len() < GULP {
+        detach(buffer);
+    }
+}
+
+/// Moves what is left into memory of its own: the buffer would keep all of a large message's for as long as the
+/// connection lives.
+fn detach(buffer: &mut BytesMut) {
+    let mut small = BytesMut::with_capacity(buffer.len() + GULP);
+    small.extend_from_slice(buffer);
+    *buffer = small;
 }
 
 /// `int8` overall format, `int16` number of columns, an `int16` format for each.

@@ -52,6 +52,13 @@ impl OldTuple {
         if marker == b'K' { Self::Key(tuple) } else { Self::Full(tuple) }
     }
 
+    /// The columns, whichever they are.
+    pub(crate) fn tuple(&self) -> &Tuple {
+        match self {
+            Self::Key(tuple) | Self::Full(tuple) => tuple,
+        }
+    }
+
     fn write(&self, out: &mut BytesMut) {
         let (marker, tuple) = match self {
             Self::Key(tuple) => (b'K', tuple),

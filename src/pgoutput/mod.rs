@@ -108,6 +108,13 @@ impl Decoder {
         self
     }
 
+    /// A decoder between Stream Start and Stream Stop, which knows no relation.
+    pub(crate) fn inside_stream_block() -> Self {
+        let mut decoder = Self::new();
+        decoder.relations.in_stream_block = true;
+        decoder
+    }
+
     /// Reads one message: the payload of one [`XLogData`](crate::frame::XLogData).
     ///
     /// Allocates nothing for Insert, Update and Delete; their tuples keep `payload` alive.
@@ -193,6 +200,10 @@ impl Message {
         let commit_lsn = match self {
             Self::Begin(begin) => begin.commit_lsn,
             Self::StreamCommit(commit) => commit.commit_lsn,
+            Self::BeginPrepare(prepare) | Self::StreamPrepare(prepare) => prepare.prepare_lsn,
+            Self::CommitPrepared(commit) => commit.commit_lsn,
+            // The record's own beginning isn't sent.
+            Self::RollbackPrepared(rollback) => rollback.rollback_end_lsn,
             _ => return false,
         };
         stop.is_some_and(|stop| commit_lsn > stop)
@@ -201,9 +212,28 @@ impl Message {
     /// The bytes as a server sends them: what [`Decoder::decode`] reads.
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
-        out.put_u8(self.tag());
-        self.write_fields(&mut out);
+        self.write(&mut out);
         out.freeze()
+    }
+
+    /// The same, behind what is there.
+    pub(crate) fn write(&self, out: &mut BytesMut) {
+        out.put_u8(self.tag());
+        self.write_fields(out);
+    }
+
+    /// About how many bytes that takes; where there are many, they are counted.
+    pub(crate) fn byte_len(&self) -> usize {
+        const HEAD: usize = 64;
+        HEAD + match self {
+            Self::Insert(insert) => insert.new.byte_len(),
+            Self::Update(update) => {
+                update.old.as_ref().map_or(0, |old| old.tuple().byte_len()) + update.new.byte_len()
+            }
+            Self::Delete(delete) => delete.old.tuple().byte_len(),
+            Self::Message(message) => message.prefix.len() + message.content.len(),
+            _ => 0,
+        }
     }
 
     fn write_fields(&self, out: &mut BytesMut) {

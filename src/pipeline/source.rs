@@ -7,11 +7,10 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream as _;
 
-use crate::ReplicationStream;
 use crate::capture::Events;
 use crate::error::Error;
-use crate::event::{Commit, Event};
-use crate::pgoutput::LogicalMessage;
+use crate::event::Event;
+use crate::{Lsn, ReplicationStream};
 
 pub(super) trait Source {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>>;
@@ -22,9 +21,8 @@ pub(super) trait Source {
     /// Comes before each acknowledgement.
     async fn make_durable(&mut self) -> Result<(), Error>;
 
-    fn acknowledge(&mut self, commit: &Commit);
-
-    fn acknowledge_message(&mut self, message: &LogicalMessage);
+    /// What was handed out up to here is durable.
+    fn acknowledge(&mut self, position: Lsn);
 
     /// Tells whom it concerns what was acknowledged last.
     async fn finish(self) -> Result<(), Error>;
@@ -43,12 +41,8 @@ impl Source for ReplicationStream {
         self.sync_recording().await
     }
 
-    fn acknowledge(&mut self, commit: &Commit) {
-        ReplicationStream::acknowledge(self, commit);
-    }
-
-    fn acknowledge_message(&mut self, message: &LogicalMessage) {
-        ReplicationStream::acknowledge_message(self, message);
+    fn acknowledge(&mut self, position: Lsn) {
+        self.acknowledge_up_to(position);
     }
 
     async fn finish(mut self) -> Result<(), Error> {
@@ -87,9 +81,7 @@ impl<R: Read> Source for Captured<R> {
         Ok(())
     }
 
-    fn acknowledge(&mut self, _: &Commit) {}
-
-    fn acknowledge_message(&mut self, _: &LogicalMessage) {}
+    fn acknowledge(&mut self, _: Lsn) {}
 
     async fn finish(self) -> Result<(), Error> {
         Ok(())

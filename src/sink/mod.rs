@@ -24,6 +24,9 @@ pub use self::memory::Memory;
 pub use self::output::Output;
 use crate::Lsn;
 
+/// What a sink's buffer keeps of its size from batch to batch: one large value makes it grow.
+const KEPT: usize = 16 << 20;
+
 /// Takes changes, batch by batch, and makes them durable.
 ///
 /// Like [`std::io::Write`]: `write` accepts, `flush` makes good on it. Only what was flushed is acknowledged.

@@ -24,9 +24,9 @@ use self::types::TypeWatch;
 use crate::assemble::Assembler;
 use crate::connection::{BackendMessage, Connection, FrontendMessage};
 use crate::error::{Error, ServerError};
-use crate::event::{Commit, Event};
+use crate::event::{Acknowledge, Event};
 use crate::frame::Frame;
-use crate::pgoutput::{Decoder, LogicalMessage};
+use crate::pgoutput::Decoder;
 use crate::{Lsn, Timestamp, capture, trace};
 
 /// Committed transactions from a live server, in commit order.
@@ -110,16 +110,18 @@ impl ReplicationStream {
     /// Says that this transaction and all before it are durable: the server need not send them again, and may remove
     /// their WAL. Takes effect with the next status update, which is sent when the stream or
     /// [`keep_alive`](Self::keep_alive) is polled.
-    pub fn acknowledge(&mut self, commit: &Commit) {
-        self.feedback.acknowledge(commit.end_lsn());
+    ///
+    /// Done is a [`Commit`](crate::event::Commit), the end of a prepared transaction, or a message that stands outside
+    /// of any. A transactional message is acknowledged with its transaction, and nothing happens here.
+    pub fn acknowledge(&mut self, done: &impl Acknowledge) {
+        if let Some(position) = done.position() {
+            self.acknowledge_up_to(position);
+        }
     }
 
-    /// Says the same of a message that stands outside of any transaction. One that is transactional is acknowledged
-    /// with its transaction, and nothing happens here.
-    pub fn acknowledge_message(&mut self, message: &LogicalMessage) {
-        if !message.transactional {
-            self.feedback.acknowledge(message.lsn);
-        }
+    /// What was handed out up to here is durable.
+    pub(crate) fn acknowledge_up_to(&mut self, position: Lsn) {
+        self.feedback.acknowledge(position);
     }
 
     /// The position below which everything is acknowledged. On an idle server it follows the server's position.
@@ -176,7 +178,9 @@ impl ReplicationStream {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         self.catch_up(cx);
         loop {
-            if let Some(event) = self.assembler.poll() {
+            let near = self.feedback.flushed();
+            let polled = self.assembler.poll().map_err(|source| Error::Violation { near, source });
+            if let Some(event) = polled? {
                 self.note_delivery(&event);
                 return Poll::Ready(Some(Ok(event)));
             }
@@ -200,10 +204,8 @@ impl ReplicationStream {
     }
 
     fn note_delivery(&mut self, event: &Event) {
-        match event {
-            Event::Commit(commit) => self.feedback.delivered(commit.end_lsn()),
-            Event::Message(message) if !message.transactional => self.feedback.delivered(message.lsn),
-            _ => {}
+        if let Some(position) = event.position() {
+            self.feedback.delivered(position);
         }
     }
 

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Lsn;
@@ -25,8 +26,10 @@ pub struct StreamOptions {
     pub(super) streaming: Streaming,
     binary: bool,
     messages: bool,
+    two_phase: bool,
     origin: Origin,
     pub(super) memory_limit: usize,
+    pub(super) spill_folder: Option<PathBuf>,
     pub(super) status_interval: Duration,
     pub(super) receive_timeout: Duration,
 }
@@ -66,8 +69,10 @@ impl StreamOptions {
             streaming: Streaming::default(),
             binary: false,
             messages: false,
+            two_phase: false,
             origin: Origin::default(),
             memory_limit: 64 << 20,
+            spill_folder: None,
             status_interval: Duration::from_secs(10),
             receive_timeout: Duration::from_secs(60),
         }
@@ -104,15 +109,33 @@ impl StreamOptions {
         self
     }
 
+    /// Transactions that are prepared come when they are prepared, and their end by itself: see
+    /// [`Event::Prepare`](crate::Event::Prepare). PostgreSQL 15 and later.
+    ///
+    /// It is the slot that remembers this, from the first stream that asks for it on: whoever reads from it later gets
+    /// them so too, whether asking or not.
+    pub fn two_phase(mut self, two_phase: bool) -> Self {
+        self.two_phase = two_phase;
+        self
+    }
+
     /// Which changes, by where they came from.
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
         self
     }
 
-    /// How many bytes of transactions in progress are held back at most; 64 MiB if not said.
+    /// How many bytes of transactions in progress are held back in memory at most; 64 MiB if not said. What exceeds it
+    /// goes to files: see [`Assembler::spill`](crate::assemble::Assembler::spill).
     pub fn memory_limit(mut self, bytes: usize) -> Self {
         self.memory_limit = bytes;
+        self
+    }
+
+    /// The folder for those files, which have no name there and need room for whatever is in progress; the system's
+    /// temporary folder if not said.
+    pub fn spill_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spill_folder = Some(folder.into());
         self
     }
 
@@ -137,6 +160,9 @@ impl StreamOptions {
         if self.streaming == Streaming::Parallel {
             server.require("streaming = parallel", 16)?;
         }
+        if self.two_phase {
+            server.require("two_phase", 15)?;
+        }
         if self.origin == Origin::None {
             server.require("origin = none", 16)?;
         }
@@ -146,9 +172,10 @@ impl StreamOptions {
     /// The lowest protocol that has what is asked for (manual, "Logical Streaming Replication Parameters").
     fn protocol(&self) -> u8 {
         match self.streaming {
-            Streaming::Off => 1,
-            Streaming::On => 2,
             Streaming::Parallel => 4,
+            _ if self.two_phase => 3,
+            Streaming::On => 2,
+            Streaming::Off => 1,
         }
     }
 
@@ -165,6 +192,9 @@ impl StreamOptions {
         }
         if self.messages {
             options.push_str(", messages 'true'");
+        }
+        if self.two_phase {
+            options.push_str(", two_phase 'true'");
         }
         if self.origin == Origin::None {
             options.push_str(", origin 'none'");
@@ -192,19 +222,34 @@ mod tests {
 
     #[test]
     fn asks_for_the_lowest_protocol_that_has_everything() {
-        for (streaming, expected) in [
-            (Streaming::On, "proto_version '2', publication_names '\"It''s \"\"a\"\", B\"', streaming 'on'"),
-            (
-                Streaming::Parallel,
-                "proto_version '4', publication_names '\"It''s \"\"a\"\", B\"', streaming 'parallel'",
-            ),
+        for (streaming, two_phase, protocol, expected) in [
+            (Streaming::Off, false, 1, ""),
+            (Streaming::Off, true, 3, ", two_phase 'true'"),
+            (Streaming::On, false, 2, ", streaming 'on'"),
+            (Streaming::On, true, 3, ", streaming 'on', two_phase 'true'"),
+            (Streaming::Parallel, false, 4, ", streaming 'parallel'"),
+            (Streaming::Parallel, true, 4, ", streaming 'parallel', two_phase 'true'"),
         ] {
-            let command =
-                options().streaming(streaming).binary(true).messages(true).origin(Origin::None).command();
-            assert!(
-                command.ends_with(&format!("({expected}, binary 'true', messages 'true', origin 'none')")),
-                "{command}"
-            );
+            let command = options().streaming(streaming).two_phase(two_phase).command();
+            assert!(command.contains(&format!("(proto_version '{protocol}', ")), "{command}");
+            assert!(command.ends_with(&format!(r#"a"", B"'{expected})"#)), "{command}");
         }
+    }
+
+    #[test]
+    fn asks_for_all_that_was_said() {
+        let all = options().streaming(Streaming::On).binary(true).messages(true).two_phase(true);
+        let command = all.origin(Origin::None).command();
+        let expected = "streaming 'on', binary 'true', messages 'true', two_phase 'true', origin 'none')";
+        assert!(command.ends_with(expected), "{command}");
+    }
+
+    #[test]
+    fn two_phase_is_refused_where_there_is_none() {
+        let check = |version: &str| {
+            options().two_phase(true).check(&ServerVersion::read(version).expect("a version"))
+        };
+        assert!(matches!(check("14.23"), Err(Error::Unsupported { .. })));
+        assert!(check("15.0").is_ok());
     }
 }

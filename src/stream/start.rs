@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ impl Connection {
             decoder: Decoder::new().parallel_streaming(context.parallel_streaming),
             assembler: Assembler::new()
                 .memory_limit(options.memory_limit)
+                .spill(spill_files(options.spill_folder))
                 .types(Arc::clone(context.catalog.types())),
             types: TypeWatch::default(),
             feedback,
@@ -111,6 +114,11 @@ impl Connection {
             _ => wanted,
         })
     }
+}
+
+/// Files without a name: nothing is left of them, however this process ends.
+fn spill_files(folder: Option<PathBuf>) -> impl FnMut() -> io::Result<File> {
+    move || folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in)
 }
 
 impl ReplicationStream {

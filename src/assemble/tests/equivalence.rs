@@ -12,13 +12,22 @@ use super::*;
 use crate::pgoutput::Decoder;
 
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is chosen alone")]
 struct Transaction {
     steps: Vec<Step>,
     streamed: bool,
-    commits: bool,
+    end: End,
     has_origin: bool,
     message_before: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Commits,
+    RollsBack,
+    /// And is committed, or rolled back, when the next transaction is over.
+    Prepared {
+        commits: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -26,8 +35,10 @@ enum Step {
     /// A change of the kind that the number chooses.
     Change(u8),
     Message,
-    /// The table that is the transaction's own looks different from here on.
-    Alter,
+    /// A table looks different from here on: one that is the transaction's own, or the one that all of them change.
+    Alter {
+        shared: bool,
+    },
     /// A subtransaction. One that is rolled back before a block begins is never sent.
     Sub {
         commits: bool,
@@ -37,7 +48,7 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let leaf = prop_oneof![6 => any::<u8>().prop_map(Step::Change), 1 => Just(Step::Message), 1 => Just(Step::Alter)];
+    let leaf = prop_oneof![6 => any::<u8>().prop_map(Step::Change), 1 => Just(Step::Message), 1 => any::<bool>().prop_map(|shared| Step::Alter { shared })];
     leaf.prop_recursive(3, 24, 5, |inner| {
         (any::<bool>(), any::<bool>(), vec(inner, 0..5)).prop_map(|(commits, sent, steps)| Step::Sub {
             commits,
@@ -48,9 +59,18 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn transaction() -> impl Strategy<Value = Transaction> {
-    let flags = (any::<bool>(), prop::bool::weighted(0.8), any::<bool>(), any::<bool>());
-    (vec(step(), 0..8), flags).prop_map(|(steps, (streamed, commits, has_origin, message_before))| {
-        Transaction { steps, streamed, commits, has_origin, message_before }
+    let end = prop_oneof![
+        3 => Just(End::Commits),
+        1 => Just(End::RollsBack),
+        1 => any::<bool>().prop_map(|commits| End::Prepared { commits }),
+    ];
+    let flags = (any::<bool>(), end, any::<bool>(), any::<bool>());
+    (vec(step(), 0..8), flags).prop_map(|(steps, (streamed, end, has_origin, message_before))| Transaction {
+        steps,
+        streamed,
+        end,
+        has_origin,
+        message_before,
     })
 }
 
@@ -85,7 +105,7 @@ impl Walk {
             match step {
                 Step::Change(kind) => self.change(*kind, xid, kept),
                 Step::Message => self.message(xid, kept),
-                Step::Alter => self.alter(xid, kept),
+                Step::Alter { shared } => self.alter(*shared, xid, kept),
                 Step::Sub { commits, sent, steps } => self.sub(*commits, *sent, steps, kept),
             }
         }
@@ -132,9 +152,9 @@ impl Walk {
         });
     }
 
-    fn alter(&mut self, xid: Xid, kept: bool) {
+    fn alter(&mut self, shared: bool, xid: Xid, kept: bool) {
         let name = self.text();
-        let id = RelationId::new(20_000 + u32::from(self.top));
+        let id = if shared { RELATION } else { RelationId::new(20_000 + u32::from(self.top)) };
         self.item(xid, kept, move |xid| {
             let new = Tuple::from_datums([Datum::Null]);
             vec![
@@ -173,7 +193,13 @@ fn commit_lsn(index: usize) -> u64 {
 
 /// As it is sent with `streaming` off: Begin to Commit, what was rolled back left out.
 fn plain(transaction: &Transaction, index: usize) -> Vec<Message> {
-    let mut messages = vec![begin(commit_lsn(index), Xid::new(top(index)))];
+    let is_prepared = matches!(transaction.end, End::Prepared { .. });
+    let first = if is_prepared {
+        Message::BeginPrepare(preparation(index))
+    } else {
+        begin(commit_lsn(index), Xid::new(top(index)))
+    };
+    let mut messages = vec![first];
     messages.extend(transaction.has_origin.then(|| origin("elsewhere")));
     messages.push(Message::Relation(None, relation(1)));
     for token in Walk::of(transaction, top(index)) {
@@ -181,8 +207,24 @@ fn plain(transaction: &Transaction, index: usize) -> Vec<Message> {
             messages.extend(make(None));
         }
     }
-    messages.push(commit(commit_lsn(index)));
+    messages.push(if is_prepared { Message::Prepare(preparation(index)) } else { commit(commit_lsn(index)) });
     messages
+}
+
+fn preparation(index: usize) -> pgoutput::Prepare {
+    to_prepare(commit_lsn(index), Xid::new(top(index)), &format!("gid {index}"))
+}
+
+/// The end of what was prepared before this transaction.
+fn finish(history: &[Transaction], index: usize) -> Option<Message> {
+    let before = index.checked_sub(1)?;
+    let End::Prepared { commits } = history.get(before)?.end else { return None };
+    let (prepare, lsn) = (preparation(before), commit_lsn(index) + 0x40);
+    Some(if commits {
+        commit_prepared(lsn, prepare.xid, &prepare.gid)
+    } else {
+        rollback_prepared(&prepare, lsn)
+    })
 }
 
 /// As it is sent while it runs: blocks of some steps each, and the aborts between them.
@@ -203,14 +245,14 @@ fn pieces(transaction: &Transaction, index: usize, chunks: &[usize]) -> VecDeque
         room -= 1;
         if close.is_some() || room == 0 {
             open.push(Message::StreamStop);
-            pieces.push_back(std::mem::replace(&mut open, vec![start(xid, false)]));
+            pieces.push_back(mem::replace(&mut open, vec![start(xid, false)]));
             pieces.extend(close.map(|abort| vec![abort]));
             room = left.next().unwrap();
         }
     }
     open.push(Message::StreamStop);
     pieces.push_back(open);
-    if !transaction.commits {
+    if transaction.end == End::RollsBack {
         pieces.push_back(vec![abort(xid, xid)]);
     }
     pieces
@@ -220,9 +262,10 @@ fn in_commit_order(history: &[Transaction]) -> Vec<Message> {
     let mut messages = Vec::new();
     for (index, transaction) in history.iter().enumerate() {
         messages.extend(transaction.message_before.then(|| stand_alone("now")));
-        if transaction.commits {
+        if transaction.end != End::RollsBack {
             messages.extend(plain(transaction, index));
         }
+        messages.extend(finish(history, index));
     }
     messages
 }
@@ -243,30 +286,42 @@ fn interleaved(history: &[Transaction], chunks: &[usize], turns: &[usize]) -> Ve
         }
         messages.extend(queues[index].drain(..).flatten());
         messages.extend(transaction.message_before.then(|| stand_alone("now")));
-        match (transaction.commits, transaction.streamed) {
-            (true, true) => messages.push(stream_commit(commit_lsn(index), Xid::new(top(index)))),
-            (true, false) => messages.extend(plain(transaction, index)),
-            (false, _) => {}
+        match (transaction.end, transaction.streamed) {
+            (End::RollsBack, _) => {}
+            (_, false) => messages.extend(plain(transaction, index)),
+            (End::Commits, true) => messages.push(stream_commit(commit_lsn(index), Xid::new(top(index)))),
+            (End::Prepared { .. }, true) => messages.push(Message::StreamPrepare(preparation(index))),
         }
+        messages.extend(finish(history, index));
     }
     messages
 }
 
 /// Also by the decoder, whose state follows the blocks.
-fn read(messages: Vec<Message>) -> Vec<Event> {
-    let mut decoder = Decoder::new();
-    events(messages.into_iter().map(|message| decoder.decode(message.encode()).unwrap()))
+fn read(assembler: Assembler, messages: &[Message]) -> Vec<Event> {
+    let (mut assembler, mut decoder) = (assembler, Decoder::new());
+    let messages = messages.iter().map(|message| decoder.decode(message.encode()).unwrap());
+    let events = assemble(&mut assembler, messages).unwrap();
+    assert_eq!(assembler.in_progress.held, 0, "nothing is left");
+    events
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn streaming_changes_nothing(
+    fn neither_streaming_nor_the_room_in_memory_changes_anything(
         history in vec(transaction(), 1..6),
         chunks in vec(1_usize..6, 1..5),
         turns in vec(any::<usize>(), 1..20),
+        limit in 0..20_000_usize,
     ) {
-        prop_assert_eq!(read(interleaved(&history, &chunks, &turns)), read(in_commit_order(&history)));
+        let expected = read(Assembler::new(), &in_commit_order(&history));
+        let messages = interleaved(&history, &chunks, &turns);
+        prop_assert_eq!(&read(Assembler::new(), &messages), &expected);
+        for limit in [0, limit] {
+            let assembler = Assembler::new().memory_limit(limit).spill(tempfile::tempfile);
+            prop_assert_eq!(&read(assembler, &messages), &expected, "with a limit of {}", limit);
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What is held back counts against the limit, all of it, and keeps nothing else alive.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::pgoutput::Decoder;
@@ -70,8 +73,9 @@ fn the_limit_is_exact() {
 fn every_byte_of_what_is_held_counts() {
     // An Insert, an Update with its old row, a Delete, an Origin's name, a Message's prefix and content: seven times
     // the size; and a Truncate's relations.
-    let growth = needed(&all_kinds(XID, 1001)) - needed(&all_kinds(XID, 1));
-    assert_eq!(growth, 1000 * (7 + size_of::<Arc<Relation>>()));
+    let growth = needed(&all_kinds(XID, 100_000)) - needed(&all_kinds(XID, 0));
+    let bytes = 100_000 * (7 + size_of::<RelationId>());
+    assert!((bytes..bytes * 3 / 2).contains(&growth), "{growth} for {bytes}");
 }
 
 #[test]
@@ -80,6 +84,28 @@ fn transactions_without_changes_count_too() {
     let empty = |xid| [start(Xid::new(xid), true), Message::StreamStop];
     let violation =
         assemble(&mut Assembler::new().memory_limit(100_000), (0..10_000).flat_map(empty)).unwrap_err();
+    assert!(matches!(violation, Violation::MemoryLimit { .. }), "{violation}");
+}
+
+#[test]
+fn subtransactions_count_too() {
+    // Each of them is remembered, though all of their rows may be in a file.
+    let of = |count: u32| (0..count).map(|sub| insert(Some(Xid::new(10_000 + sub)), "1"));
+    let mut assembler = Assembler::new().memory_limit(0).spill(tempfile::tempfile);
+    let violation = assemble(&mut assembler, block(XID, true, of(200_000))).unwrap_err();
+    assert!(matches!(violation, Violation::MemoryLimit { limit: 1_048_576, .. }), "{violation}");
+    let mut assembler = Assembler::new().memory_limit(8 << 20).spill(tempfile::tempfile);
+    assemble(&mut assembler, block(XID, true, of(200_000))).unwrap();
+}
+
+#[test]
+fn announcements_count_where_they_say_something_new() {
+    let announce = |name: String| Message::Relation(Some(XID), Relation { name, ..relation(1) });
+    let same = block(XID, true, (0..10_000).map(|_| announce("t".into())));
+    assert_eq!(needed(&same), needed(&block(XID, true, [])));
+    let different = block(XID, true, (0..10_000).map(|number| announce(number.to_string())));
+    let mut assembler = Assembler::new().memory_limit(0).spill(tempfile::tempfile);
+    let violation = assemble(&mut assembler, different).unwrap_err();
     assert!(matches!(violation, Violation::MemoryLimit { .. }), "{violation}");
 }
 
@@ -106,15 +132,16 @@ fn whatever_ends_a_transaction_gives_its_memory_back() {
 
 #[test]
 fn an_aborted_subtransaction_gives_back_what_it_held() {
-    let first = block(XID, true, [insert(Some(XID), "1"), insert(Some(SUBXID), "2")]);
+    let large = || insert(Some(SUBXID), &"2".repeat(5000));
+    let first = block(XID, true, [insert(Some(XID), "1"), large()]);
     let limit = needed(&first);
     let mut assembler = Assembler::new().memory_limit(limit);
     assemble(&mut assembler, first).unwrap();
     for _ in 0..100 {
         assemble(&mut assembler, [abort(XID, SUBXID)]).unwrap();
-        assemble(&mut assembler, block(XID, false, [insert(Some(SUBXID), "2")])).unwrap();
+        assemble(&mut assembler, block(XID, false, [large()])).unwrap();
     }
-    let violation = assemble(&mut assembler, block(XID, false, [insert(Some(SUBXID), "2")])).unwrap_err();
+    let violation = assemble(&mut assembler, block(XID, false, [large()])).unwrap_err();
     assert!(matches!(violation, Violation::MemoryLimit { .. }), "{violation}");
 }
 
@@ -131,6 +158,101 @@ fn a_plain_transaction_is_not_limited() {
     let mut assembler = Assembler::new().memory_limit(0);
     let messages = [begin(0x10, XID), Message::Relation(None, relation(1)), insert(None, "1"), commit(0x10)];
     assert_eq!(assemble(&mut assembler, messages).unwrap().len(), 3);
+}
+
+/// Counts the files that are opened.
+fn counted() -> (Arc<AtomicUsize>, impl FnMut() -> io::Result<File> + Send + Sync + 'static) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let opened = Arc::clone(&count);
+    let open = move || {
+        opened.fetch_add(1, Ordering::Relaxed);
+        tempfile::tempfile()
+    };
+    (count, open)
+}
+
+#[test]
+fn the_largest_goes_to_a_file_and_the_others_stay() {
+    let (count, open) = counted();
+    let row = |xid| insert(Some(xid), &"x".repeat(1000));
+    let (small, large) = (Xid::new(1), Xid::new(2));
+    let mut assembler = Assembler::new().memory_limit(100_000).spill(open);
+    assemble(&mut assembler, block(small, true, [row(small)])).unwrap();
+    for first in [true, false, false] {
+        assemble(&mut assembler, block(large, first, (0..1000).map(|_| row(large)))).unwrap();
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 1, "one file for the large one, none for the small one");
+    let events = assemble(&mut assembler, [stream_commit(1, large), stream_commit(2, small)]).unwrap();
+    assert_eq!(events.len(), 3000 + 1 + 4);
+}
+
+#[test]
+fn nothing_goes_to_a_file_below_the_limit() {
+    let (count, open) = counted();
+    let messages = all_kinds(XID, 1000);
+    let mut assembler = Assembler::new().memory_limit(needed(&messages)).spill(open);
+    assemble(&mut assembler, messages).unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn behind_each_message_no_more_is_held_than_the_limit(
+        limit in 20_000..200_000_usize,
+        rows in prop::collection::vec((0..4_u32, 0..20_000_usize), 1..200),
+    ) {
+        let mut assembler = Assembler::new().memory_limit(limit).spill(tempfile::tempfile);
+        for top in 0..4 {
+            assemble(&mut assembler, block(Xid::new(top), true, [])).unwrap();
+        }
+        for (top, size) in rows {
+            let xid = Xid::new(top);
+            for message in block(xid, false, [insert(Some(xid), &"x".repeat(size))]) {
+                assembler.push(message).unwrap();
+                prop_assert!(assembler.in_progress.held <= limit);
+            }
+        }
+        for top in 0..4 {
+            let xid = Xid::new(top);
+            let end = if top % 2 == 0 { stream_commit(0x10, xid) } else { abort(xid, xid) };
+            assemble(&mut assembler, [end]).unwrap();
+        }
+        prop_assert_eq!(assembler.in_progress.held, 0);
+    }
+}
+
+fn spills(open: impl FnMut() -> io::Result<File> + Send + Sync + 'static) -> Result<Vec<Event>, Violation> {
+    let mut messages = all_kinds(XID, 100);
+    messages.push(stream_commit(0x10, XID));
+    assemble(&mut Assembler::new().memory_limit(0).spill(open), messages)
+}
+
+#[test]
+fn what_the_system_refuses_is_told_and_holds_no_row() {
+    let kind = |result: Result<Vec<Event>, Violation>| match result.unwrap_err() {
+        Violation::Spill { kind, message } => {
+            assert!(!message.contains('x'), "{message}");
+            kind
+        }
+        violation => panic!("{violation}"),
+    };
+    assert_eq!(spills(tempfile::tempfile).unwrap().len(), 7);
+    assert_eq!(kind(spills(|| Err(io::ErrorKind::PermissionDenied.into()))), io::ErrorKind::PermissionDenied);
+    assert_eq!(kind(spills(|| File::options().write(true).open("/dev/full"))), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_file_that_somebody_else_wrote_to_is_told() {
+    let file = tempfile::tempfile().unwrap();
+    let other = file.try_clone().unwrap();
+    let mut assembler = Assembler::new().memory_limit(0).spill(move || file.try_clone());
+    assemble(&mut assembler, all_kinds(XID, 100)).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&other, b"?", 4).unwrap();
+    let damaged = assemble(&mut assembler, [stream_commit(0x10, XID)]).unwrap_err();
+    let Violation::Spill { kind: io::ErrorKind::InvalidData, message } = damaged else { panic!("{damaged}") };
+    assert!(message.contains("'?'"), "{message}");
 }
 
 /// A read buffer whose life can be watched.
@@ -159,5 +281,5 @@ fn what_is_held_back_keeps_no_read_buffer_alive() {
         assert_eq!(Arc::strong_count(&alive), 1, "{}", tag.escape_ascii());
     }
     assembler.push(stream_commit(0x10, XID)).unwrap();
-    assert_eq!(std::iter::from_fn(|| assembler.poll()).count(), 7);
+    assert_eq!(polled(&mut assembler).unwrap().len(), 7);
 }

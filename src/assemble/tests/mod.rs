@@ -3,6 +3,7 @@
 mod equivalence;
 mod grammar;
 mod memory;
+mod prepared;
 mod relations;
 mod streamed;
 
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use super::*;
 use crate::event::Change;
 use crate::pgoutput::tests::{RELATION, XID, logical_message, relation, samples};
-use crate::pgoutput::{Datum, Delete, Insert, OldTuple, Relation, Truncate, Tuple, Update};
+use crate::pgoutput::{Datum, Delete, Insert, LogicalMessage, OldTuple, Relation, Truncate, Tuple, Update};
 use crate::{RelationId, Timestamp};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
@@ -33,6 +34,28 @@ fn start(xid: Xid, first_segment: bool) -> Message {
 fn stream_commit(commit_lsn: u64, xid: Xid) -> Message {
     let (commit_lsn, end_lsn) = (Lsn::new(commit_lsn), Lsn::new(commit_lsn + 8));
     Message::StreamCommit(StreamCommit { xid, commit_lsn, end_lsn, commit_time: TIME })
+}
+
+fn to_prepare(lsn: u64, xid: Xid, gid: &str) -> pgoutput::Prepare {
+    let (prepare_lsn, end_lsn) = (Lsn::new(lsn), Lsn::new(lsn + 8));
+    pgoutput::Prepare { prepare_lsn, end_lsn, prepare_time: TIME, xid, gid: gid.into() }
+}
+
+fn commit_prepared(commit_lsn: u64, xid: Xid, gid: &str) -> Message {
+    let (commit_lsn, end_lsn) = (Lsn::new(commit_lsn), Lsn::new(commit_lsn + 8));
+    let gid = gid.into();
+    Message::CommitPrepared(pgoutput::CommitPrepared { commit_lsn, end_lsn, commit_time: TIME, xid, gid })
+}
+
+fn rollback_prepared(prepare: &pgoutput::Prepare, end_lsn: u64) -> Message {
+    Message::RollbackPrepared(pgoutput::RollbackPrepared {
+        prepare_end_lsn: prepare.end_lsn,
+        rollback_end_lsn: Lsn::new(end_lsn),
+        prepare_time: TIME,
+        rollback_time: TIME,
+        xid: prepare.xid,
+        gid: prepare.gid.clone(),
+    })
 }
 
 fn abort(xid: Xid, subxid: Xid) -> Message {
@@ -60,11 +83,13 @@ fn stand_alone(text: &'static str) -> Message {
     Message::Message(LogicalMessage { content, transactional: false, ..logical_message(None) })
 }
 
-/// A block of one transaction.
+/// A block of one transaction. An Origin among the items comes first, as the server sends it.
 fn block(xid: Xid, first_segment: bool, items: impl IntoIterator<Item = Message>) -> Vec<Message> {
-    let relation = Message::Relation(Some(xid), relation(1));
-    let items = [start(xid, first_segment), relation].into_iter().chain(items);
-    items.chain([Message::StreamStop]).collect()
+    let mut messages: Vec<_> = [start(xid, first_segment)].into_iter().chain(items).collect();
+    let behind = 1 + usize::from(matches!(messages.get(1), Some(Message::Origin(_))));
+    messages.insert(behind, Message::Relation(Some(xid), relation(1)));
+    messages.push(Message::StreamStop);
+    messages
 }
 
 fn assemble(
@@ -74,20 +99,29 @@ fn assemble(
     let mut events = Vec::new();
     for message in messages {
         assembler.push(message)?;
-        events.extend(std::iter::from_fn(|| assembler.poll()));
+        events.extend(polled(assembler)?);
     }
     Ok(events)
+}
+
+fn polled(assembler: &mut Assembler) -> Result<Vec<Event>, Violation> {
+    std::iter::from_fn(|| assembler.poll().transpose()).collect()
 }
 
 fn events(messages: impl IntoIterator<Item = Message>) -> Vec<Event> {
     assemble(&mut Assembler::new(), messages).unwrap()
 }
 
-/// Each event in a word: `B` and its xid, the text of an insert, `m` and the content of a message, `C`.
+/// Each event in a word: `B` and its xid, the text of an insert, `m` and the content of a message, `C`; `b` and the gid
+/// of what is to be prepared, `P`, `K` and `r`.
 fn words(events: &[Event]) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let word = |event: &Event| match event {
+        Event::Begin(Begin { gid: Some(gid), .. }) => format!("b{gid}"),
         Event::Begin(begin) => format!("B{}", begin.xid),
+        Event::Prepare(prepare) => format!("P{}", prepare.gid()),
+        Event::CommitPrepared(commit) => format!("K{}", commit.gid()),
+        Event::RollbackPrepared(rollback) => format!("r{}", rollback.gid()),
         Event::Commit(commit) => format!("C{}", commit.xid()),
         Event::Message(message) => format!("m{}", text(&message.content)),
         Event::Change(Change::Insert { new }) => match new.tuple().get(0) {

@@ -92,12 +92,133 @@ fn a_row_without_more_knows_the_built_in_types() {
     assert!(Arc::ptr_eq(row().types(), row().types()));
 }
 
+/// An announcement of [`RELATION`] under a name.
+fn announce(xid: Option<Xid>, name: &str) -> Message {
+    Message::Relation(xid, Relation { name: name.into(), ..relation(1) })
+}
+
+/// A transaction of one row, without an announcement.
+fn plain(commit_lsn: u64) -> [Message; 3] {
+    [begin(commit_lsn, Xid::new(3000)), insert(None, "1"), commit(commit_lsn)]
+}
+
+/// A block without an announcement but those among the items.
+fn bare(xid: Xid, first_segment: bool, items: impl IntoIterator<Item = Message>) -> Vec<Message> {
+    [start(xid, first_segment)].into_iter().chain(items).chain([Message::StreamStop]).collect()
+}
+
+/// What the table of each row is called.
+fn names(messages: impl IntoIterator<Item = Message>) -> String {
+    relations(&events(messages)).iter().map(|relation| relation.name.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 #[test]
-fn a_relation_outlives_the_transaction_that_announced_it() {
-    // The server sends each relation once, also when the transaction that made it do so was rolled back.
+fn what_is_announced_in_a_block_is_the_transactions_own_until_it_commits() {
+    let mut messages = vec![announce(None, "old")];
+    messages.extend(bare(XID, true, [announce(Some(XID), "new"), insert(Some(XID), "1")]));
+    messages.extend(plain(0x10));
+    messages.extend(bare(Xid::new(2000), true, [insert(Some(Xid::new(2000)), "1")]));
+    messages.push(stream_commit(0x20, Xid::new(2000)));
+    messages.push(stream_commit(0x30, XID));
+    messages.extend(plain(0x40));
+    assert_eq!(names(messages), "old old new new");
+}
+
+#[test]
+fn what_was_announced_later_stays_when_the_transaction_commits() {
+    let mut messages = bare(XID, true, [announce(Some(XID), "first"), insert(Some(XID), "1")]);
+    messages.extend([announce(None, "second")]);
+    messages.extend(plain(0x10));
+    messages.push(stream_commit(0x20, XID));
+    messages.extend(plain(0x30));
+    assert_eq!(names(messages), "second first second");
+}
+
+#[test]
+fn of_two_transactions_the_later_announcement_stays_whichever_commits_first() {
+    let other = Xid::new(2000);
+    for ends in [[XID, other], [other, XID]] {
+        let mut messages = bare(XID, true, [announce(Some(XID), "first")]);
+        messages.extend(bare(other, true, [announce(Some(other), "second")]));
+        messages.extend(ends.map(|xid| stream_commit(0x20, xid)));
+        messages.extend(plain(0x30));
+        assert_eq!(names(messages), "second");
+    }
+}
+
+#[test]
+fn what_an_aborted_transaction_announced_is_forgotten() {
+    // The server announces again to whoever comes next.
+    let mut messages = vec![announce(None, "old")];
+    messages.extend(bare(XID, true, [announce(Some(XID), "new")]));
+    messages.push(abort(XID, XID));
+    messages.extend(plain(0x10));
+    assert_eq!(names(messages), "old");
+
     let mut messages = block(XID, true, []);
-    messages.extend([abort(XID, XID), begin(0x10, SUBXID), insert(None, "1"), commit(0x10)]);
-    assert_eq!(words(&events(messages)), "B1068 1 C1068");
+    messages.push(abort(XID, XID));
+    messages.extend(plain(0x10));
+    let violation = assemble(&mut Assembler::new(), messages).unwrap_err();
+    assert_eq!(violation, Violation::UnknownRelation(RELATION));
+}
+
+#[test]
+fn what_an_aborted_subtransaction_announced_is_forgotten() {
+    let sub = Some(SUBXID);
+    let items = [
+        announce(Some(XID), "old"),
+        insert(Some(XID), "1"),
+        insert(sub, "2"),
+        announce(sub, "new"),
+        insert(sub, "3"),
+    ];
+    let mut messages = bare(XID, true, items);
+    messages.push(abort(XID, SUBXID));
+    messages.extend(bare(XID, false, [insert(Some(XID), "4")]));
+    messages.push(stream_commit(0x10, XID));
+    messages.extend(plain(0x20));
+    assert_eq!(names(messages), "old old old");
+}
+
+#[test]
+fn a_table_known_from_before_stays_in_the_transaction_as_it_was() {
+    let mut messages = vec![announce(None, "old")];
+    messages.extend(bare(XID, true, [insert(Some(XID), "1")]));
+    messages.push(announce(None, "new"));
+    messages.extend(plain(0x10));
+    messages.push(stream_commit(0x20, XID));
+    messages.extend(plain(0x30));
+    assert_eq!(names(messages), "new old new", "and does not come back");
+}
+
+#[test]
+fn a_table_that_is_the_same_in_a_block_shares_its_memory() {
+    let mut messages = vec![Message::Relation(None, relation(1))];
+    messages.extend(plain(0x10));
+    messages.extend(block(XID, true, [insert(Some(XID), "1")]));
+    messages.push(stream_commit(0x20, XID));
+    let events = events(messages);
+    let found = relations(&events);
+    assert!(Arc::ptr_eq(found[0], found[1]));
+}
+
+#[test]
+fn rows_that_were_held_back_have_the_types_of_when_they_come_out() {
+    let later = types("later");
+    let mut assembler = Assembler::new();
+    assemble(&mut assembler, block(XID, true, [insert(Some(XID), "1")])).unwrap();
+    assembler.set_types(Arc::clone(&later));
+    let events = assemble(&mut assembler, [stream_commit(0x10, XID)]).unwrap();
+    assert!(Arc::ptr_eq(rows(&events)[0].types(), &later));
+}
+
+#[test]
+fn a_row_in_a_block_that_does_not_fit_its_relation_is_a_violation() {
+    let messages = [start(XID, true), Message::Relation(Some(XID), relation(2)), insert(Some(XID), "1")];
+    let violation = assemble(&mut Assembler::new(), messages).unwrap_err();
+    assert_eq!(violation, Violation::ColumnCount { relation_id: RELATION, expected: 2, found: 1 });
+    let unknown = assemble(&mut Assembler::new(), [start(XID, true), insert(Some(XID), "1")]).unwrap_err();
+    assert_eq!(unknown, Violation::UnknownRelation(RELATION));
 }
 
 #[test]

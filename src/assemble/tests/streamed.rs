@@ -21,7 +21,8 @@ fn nothing_comes_before_the_commit() {
 fn blocks_of_transactions_interleave_and_each_commits_whole() {
     let mut messages = block(XID, true, [row(XID, "a1")]);
     messages.extend(block(OTHER, true, [row(OTHER, "b1")]));
-    messages.extend([begin(0x10, Xid::new(3000)), insert(None, "plain"), commit(0x10)]);
+    let announce = Message::Relation(None, relation(1));
+    messages.extend([begin(0x10, Xid::new(3000)), announce, insert(None, "plain"), commit(0x10)]);
     messages.extend(block(XID, false, [row(SUBXID, "a2")]));
     messages.extend([stream_commit(0x20, OTHER)]);
     messages.extend(block(XID, false, [row(XID, "a3")]));
@@ -142,4 +143,26 @@ fn an_origin_in_the_first_block_belongs_to_the_transaction() {
     let events = events(messages);
     let Event::Begin(begin) = &events[0] else { panic!("{events:?}") };
     assert_eq!(begin.origin.as_ref().map(|origin| origin.name.as_str()), Some("elsewhere"));
+}
+
+#[test]
+fn a_change_in_a_block_without_an_id_belongs_to_its_transaction() {
+    // No decoder gives one; whoever makes messages may.
+    let mut messages = block(XID, true, [insert(None, "1"), insert(Some(SUBXID), "2"), emit(None, "3")]);
+    messages.push(stream_commit(0x10, XID));
+    assert_eq!(words(&events(messages)), "B1067 1 2 m3 C1067");
+}
+
+#[test]
+fn after_an_abort_another_subtransaction_is_cut_off_where_it_begins() {
+    // The second begins where the first began; an off-by-one would take too much or too little.
+    let (first, second) = (Xid::new(1069), Xid::new(1070));
+    let mut messages = block(XID, true, [row(XID, "1"), row(first, "2"), row(first, "3")]);
+    messages.push(abort(XID, first));
+    messages.extend(block(XID, false, [row(second, "4"), row(XID, "5")]));
+    messages.push(abort(XID, second));
+    messages.extend(block(XID, false, [row(first, "6"), row(second, "7")]));
+    messages.push(abort(XID, second));
+    messages.push(stream_commit(0x10, XID));
+    assert_eq!(words(&events(messages)), "B1067 1 6 C1067");
 }

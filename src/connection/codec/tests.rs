@@ -135,3 +135,35 @@ proptest::proptest! {
         proptest::prop_assert!(buffer.capacity() <= 2 * GULP);
     }
 }
+
+#[test]
+fn a_large_message_takes_its_memory_with_it() {
+    let (large, small) = (framed(b'd', &vec![1; 3 * LARGE]), framed(b'd', b"small"));
+    // Behind it: nothing, a part of a message, a message.
+    for behind in [&[][..], &small[..2], &small] {
+        let mut codec = Codec::new();
+        codec.authenticated();
+        let mut buffer = BytesMut::from(&[&large[..], behind].concat()[..]);
+        let Ok(Some(BackendMessage::CopyData(payload))) = codec.decode(&mut buffer) else { panic!() };
+        assert!(payload.is_unique() && buffer.capacity() < 2 * GULP);
+        buffer.extend_from_slice(&small[behind.len() % small.len()..]);
+        let Ok(Some(BackendMessage::CopyData(next))) = codec.decode(&mut buffer) else { panic!() };
+        assert_eq!(&next[..], b"small");
+    }
+}
+
+#[test]
+fn a_buffer_that_grew_is_let_go_when_little_is_left_in_it() {
+    // The large message stood between many: what is behind it is read from the same memory first.
+    let mut codec = Codec::new();
+    codec.authenticated();
+    let small = framed(b'd', &vec![2; LARGE / 2]);
+    let bytes = [framed(b'd', &vec![1; 3 * LARGE]), small.repeat(4), small[..10].to_vec()].concat();
+    let mut buffer = BytesMut::from(&bytes[..]);
+    let mut messages = 0;
+    while codec.decode(&mut buffer).unwrap().is_some() {
+        messages += 1;
+    }
+    assert_eq!((messages, &buffer[..]), (5, &small[..10]));
+    assert!(buffer.capacity() < 2 * GULP);
+}

@@ -85,7 +85,7 @@ async fn a_message_outside_of_transactions_is_acknowledged_by_itself() {
     let mut steps = transaction(0x100, 0);
     steps.push(Step::Event(message(0x200)));
     let summary = run(Sink::new(&log), 100, steps).await.unwrap();
-    assert_eq!(log.only(&["ack"]).last().unwrap(), "acknowledge message 0/200");
+    assert_eq!(log.only(&["ack"]).last().unwrap(), "acknowledge 0/200");
     assert_eq!(summary.acknowledged, Lsn::new(0x108), "the transaction before it counts all the same");
     assert_eq!((summary.transactions, summary.changes), (1, 0));
 }
@@ -96,4 +96,14 @@ async fn a_commit_behind_a_message_stands_for_both() {
     let steps = [Step::Event(message(0x80))].into_iter().chain(transaction(0x100, 0)).collect();
     run(Sink::new(&log), 100, steps).await.unwrap();
     assert_eq!(log.only(&["ack"]).last().unwrap(), "acknowledge 0/108");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preparation_is_acknowledged_and_so_is_its_end() {
+    let log = Log::default();
+    let steps = [begin(0x100), insert(), prepare(0x100), commit_prepared(0x200)].map(Step::Event);
+    let summary = run(Sink::new(&log), 3, steps.into()).await.unwrap();
+    let calls = log.only(&["write", "ack"]);
+    assert_eq!(calls, ["write BxP", "acknowledge 0/108", "write K", "acknowledge 0/208"]);
+    assert_eq!((summary.transactions, summary.changes, summary.acknowledged), (2, 1, Lsn::new(0x208)));
 }

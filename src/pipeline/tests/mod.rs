@@ -14,9 +14,9 @@ use bytes::Bytes;
 use tokio::time::{Sleep, sleep};
 
 use super::*;
-use crate::event::Begin;
+use crate::event::{Begin, Commit, CommitPrepared, Prepare};
 use crate::pgoutput::tests::relation;
-use crate::pgoutput::{Datum, LogicalMessage, Tuple};
+use crate::pgoutput::{self, Datum, LogicalMessage, Tuple};
 use crate::{Row, Timestamp, Xid};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
@@ -100,12 +100,8 @@ impl Source for Scripted {
         Ok(())
     }
 
-    fn acknowledge(&mut self, commit: &Commit) {
-        self.log.add(format!("acknowledge {}", commit.end_lsn()));
-    }
-
-    fn acknowledge_message(&mut self, message: &LogicalMessage) {
-        self.log.add(format!("acknowledge message {}", message.lsn));
+    fn acknowledge(&mut self, position: Lsn) {
+        self.log.add(format!("acknowledge {position}"));
     }
 
     async fn finish(self) -> Result<(), Error> {
@@ -156,6 +152,9 @@ fn word(event: &Event) -> String {
     match event {
         Event::Begin(_) => "B".into(),
         Event::Commit(_) => "C".into(),
+        Event::Prepare(_) => "P".into(),
+        Event::CommitPrepared(_) => "K".into(),
+        Event::RollbackPrepared(_) => "r".into(),
         Event::Message(_) => "m".into(),
         Event::Change(Change::Truncate { relations, .. }) => {
             let names: Vec<_> = relations.iter().map(|relation| relation.name.as_str()).collect();
@@ -179,12 +178,24 @@ fn insert() -> Event {
 }
 
 fn begin(lsn: u64) -> Event {
-    Event::Begin(Begin { commit_lsn: Lsn::new(lsn), commit_time: TIME, xid: Xid::new(1), origin: None })
+    let (commit_lsn, xid) = (Lsn::new(lsn), Xid::new(1));
+    Event::Begin(Begin { commit_lsn, commit_time: TIME, xid, origin: None, gid: None })
 }
 
 fn commit(lsn: u64) -> Event {
     let (commit_lsn, end_lsn) = (Lsn::new(lsn), Lsn::new(lsn + 8));
     Event::Commit(Commit { commit_lsn, end_lsn, commit_time: TIME, xid: Xid::new(1) })
+}
+
+fn prepare(lsn: u64) -> Event {
+    let (prepare_lsn, end_lsn, xid, gid) = (Lsn::new(lsn), Lsn::new(lsn + 8), Xid::new(1), "g".into());
+    Event::Prepare(Prepare::new(pgoutput::Prepare { prepare_lsn, end_lsn, prepare_time: TIME, xid, gid }))
+}
+
+fn commit_prepared(lsn: u64) -> Event {
+    let (commit_lsn, end_lsn, xid, gid) = (Lsn::new(lsn), Lsn::new(lsn + 8), Xid::new(1), "g".into());
+    let message = pgoutput::CommitPrepared { commit_lsn, end_lsn, commit_time: TIME, xid, gid };
+    Event::CommitPrepared(CommitPrepared::new(message))
 }
 
 fn message(lsn: u64) -> Event {

@@ -12,6 +12,9 @@
 //! | truncate | `{"event":"truncate","relation_ids":[16384],"tables":["public.t"],"cascade":false,"restart_identity":false}` |
 //! | message | `{"event":"message","transactional":true,"lsn":"0/10","prefix":"p","content":"00ff"}`, the content in hexadecimal |
 //! | commit | `{"event":"commit","xid":7,"commit_lsn":"0/10","end_lsn":"0/20","commit_time":…}` |
+//! | prepare | `{"event":"prepare","xid":7,"gid":"g","prepare_lsn":"0/10","end_lsn":"0/20","prepare_time":…}`; its begin has the `"gid"` |
+//! | commit of what was prepared | `{"event":"commit_prepared","xid":7,"gid":"g","commit_lsn":…,"end_lsn":…,"commit_time":…}` |
+//! | rollback of what was prepared | `{"event":"rollback_prepared","xid":7,"gid":"g","prepare_end_lsn":…,"rollback_end_lsn":…,"prepare_time":…,"rollback_time":…}` |
 //!
 //! A row is an object: a member for each column, by name, in the table's order. An old key has the key's columns, and
 //! any other that is not NULL; those that are missing are NULL. A value is one of
@@ -159,6 +162,7 @@ impl ChangeSink for JsonSink {
         }
         self.output.write_all(&self.buffer).await?;
         self.buffer.clear();
+        self.buffer.shrink_to(super::KEPT);
         Ok(())
     }
 

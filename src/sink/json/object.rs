@@ -59,7 +59,7 @@ impl<'a> Object<'a> {
         self.optional(name, expected)?.ok_or_else(|| self.missing(name))
     }
 
-    /// A member that need not be there.
+    /// A member that may be there.
     pub(super) fn optional<T: Deserialize<'a>>(
         &mut self,
         name: &str,

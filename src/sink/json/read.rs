@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::object::{Hex, Object, Result, Text, Time, Value};
 use super::{JsonError, JsonErrorKind};
-use crate::event::{Begin, Change, Commit, Event, OldRow};
-use crate::pgoutput::{Column, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
+use crate::event::{Begin, Change, Commit, CommitPrepared, Event, OldRow, Prepare, RollbackPrepared};
+use crate::pgoutput::{self, Column, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
 use crate::row::Table;
 use crate::value::Types;
 use crate::{RelationId, Row};
@@ -147,6 +147,11 @@ impl Relations {
             "begin" => Event::Begin(begin(&mut line)?),
             "message" => Event::Message(message(&mut line)?),
             "commit" => Event::Commit(commit(&mut line)?),
+            "prepare" => Event::Prepare(Prepare::new(prepare(&mut line)?)),
+            "commit_prepared" => Event::CommitPrepared(CommitPrepared::new(commit_prepared(&mut line)?)),
+            "rollback_prepared" => {
+                Event::RollbackPrepared(RollbackPrepared::new(rollback_prepared(&mut line)?))
+            }
             kind => Event::Change(self.change(kind, &mut line)?),
         }))
     }
@@ -210,6 +215,7 @@ impl Relations {
 const LSN: &str = "a WAL position, as in 16/B374D848";
 const TIME: &str = "a time in UTC, as in 2026-11-22 08:25:18.01+00, or an infinity";
 const XID: &str = "a transaction id";
+const GID: &str = "the name of a prepared transaction";
 
 fn begin(line: &mut Object<'_>) -> Result<Begin> {
     let Time(commit_time) = line.member("commit_time", TIME)?;
@@ -218,6 +224,7 @@ fn begin(line: &mut Object<'_>) -> Result<Begin> {
         commit_time,
         xid: line.member("xid", XID)?,
         origin: line.optional_object("origin.")?.map(origin).transpose()?,
+        gid: line.optional("gid", GID)?,
     })
 }
 
@@ -232,6 +239,41 @@ fn commit(line: &mut Object<'_>) -> Result<Commit> {
         end_lsn: line.member("end_lsn", LSN)?,
         commit_time,
         xid: line.member("xid", XID)?,
+    })
+}
+
+fn prepare(line: &mut Object<'_>) -> Result<pgoutput::Prepare> {
+    let Time(prepare_time) = line.member("prepare_time", TIME)?;
+    Ok(pgoutput::Prepare {
+        prepare_lsn: line.member("prepare_lsn", LSN)?,
+        end_lsn: line.member("end_lsn", LSN)?,
+        prepare_time,
+        xid: line.member("xid", XID)?,
+        gid: line.member("gid", GID)?,
+    })
+}
+
+fn commit_prepared(line: &mut Object<'_>) -> Result<pgoutput::CommitPrepared> {
+    let Time(commit_time) = line.member("commit_time", TIME)?;
+    Ok(pgoutput::CommitPrepared {
+        commit_lsn: line.member("commit_lsn", LSN)?,
+        end_lsn: line.member("end_lsn", LSN)?,
+        commit_time,
+        xid: line.member("xid", XID)?,
+        gid: line.member("gid", GID)?,
+    })
+}
+
+fn rollback_prepared(line: &mut Object<'_>) -> Result<pgoutput::RollbackPrepared> {
+    let Time(prepare_time) = line.member("prepare_time", TIME)?;
+    let Time(rollback_time) = line.member("rollback_time", TIME)?;
+    Ok(pgoutput::RollbackPrepared {
+        prepare_end_lsn: line.member("prepare_end_lsn", LSN)?,
+        rollback_end_lsn: line.member("rollback_end_lsn", LSN)?,
+        prepare_time,
+        rollback_time,
+        xid: line.member("xid", XID)?,
+        gid: line.member("gid", GID)?,
     })
 }
 

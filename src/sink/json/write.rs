@@ -9,7 +9,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::friendly::Friendly;
 use crate::event::{Begin, Change, Commit, Event, OldRow};
-use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
+use crate::pgoutput::{self, Column, Datum, LogicalMessage, Relation, ReplicaIdentity};
 use crate::value::Value;
 use crate::{Lsn, RelationId, Row, quote};
 
@@ -26,7 +26,7 @@ use crate::{Lsn, RelationId, Row, quote};
 /// assembler.push(Message::Message(LogicalMessage { xid: None, transactional: false, lsn, prefix, content }))?;
 ///
 /// let (mut lines, mut json) = (Lines::default(), Vec::new());
-/// lines.event(&mut json, &assembler.poll().expect("the message"))?;
+/// lines.event(&mut json, &assembler.poll()?.expect("the message"))?;
 /// let expected = r#"{"event":"message","transactional":false,"lsn":"0/10","prefix":"app","content":"00ff"}"#;
 /// assert_eq!(String::from_utf8(json)?, format!("{expected}\n"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -98,6 +98,9 @@ impl Serialize for EventLine<'_> {
             Event::Change(change) => write_change(&mut map, change, self.mapping)?,
             Event::Message(message) => write_message(&mut map, message)?,
             Event::Commit(commit) => write_commit(&mut map, commit)?,
+            Event::Prepare(prepare) => write_prepare(&mut map, prepare.message())?,
+            Event::CommitPrepared(commit) => write_commit_prepared(&mut map, commit.message())?,
+            Event::RollbackPrepared(rollback) => write_rollback_prepared(&mut map, rollback.message())?,
         }
         map.end()
     }
@@ -108,6 +111,9 @@ fn write_begin<M: SerializeMap>(map: &mut M, begin: &Begin) -> Result<(), M::Err
     map.serialize_entry("xid", &begin.xid)?;
     map.serialize_entry("commit_lsn", &begin.commit_lsn)?;
     map.serialize_entry("commit_time", &begin.commit_time.to_string())?;
+    if let Some(gid) = &begin.gid {
+        map.serialize_entry("gid", gid)?;
+    }
     if let Some(origin) = &begin.origin {
         map.serialize_entry("origin", &OriginObject { name: &origin.name, commit_lsn: origin.commit_lsn })?;
     }
@@ -127,6 +133,40 @@ fn write_commit<M: SerializeMap>(map: &mut M, commit: &Commit) -> Result<(), M::
     map.serialize_entry("commit_lsn", &commit.commit_lsn())?;
     map.serialize_entry("end_lsn", &commit.end_lsn())?;
     map.serialize_entry("commit_time", &commit.commit_time().to_string())
+}
+
+fn write_prepare<M: SerializeMap>(map: &mut M, prepare: &pgoutput::Prepare) -> Result<(), M::Error> {
+    map.serialize_entry("event", "prepare")?;
+    map.serialize_entry("xid", &prepare.xid)?;
+    map.serialize_entry("gid", &prepare.gid)?;
+    map.serialize_entry("prepare_lsn", &prepare.prepare_lsn)?;
+    map.serialize_entry("end_lsn", &prepare.end_lsn)?;
+    map.serialize_entry("prepare_time", &prepare.prepare_time.to_string())
+}
+
+fn write_commit_prepared<M: SerializeMap>(
+    map: &mut M,
+    commit: &pgoutput::CommitPrepared,
+) -> Result<(), M::Error> {
+    map.serialize_entry("event", "commit_prepared")?;
+    map.serialize_entry("xid", &commit.xid)?;
+    map.serialize_entry("gid", &commit.gid)?;
+    map.serialize_entry("commit_lsn", &commit.commit_lsn)?;
+    map.serialize_entry("end_lsn", &commit.end_lsn)?;
+    map.serialize_entry("commit_time", &commit.commit_time.to_string())
+}
+
+fn write_rollback_prepared<M: SerializeMap>(
+    map: &mut M,
+    rollback: &pgoutput::RollbackPrepared,
+) -> Result<(), M::Error> {
+    map.serialize_entry("event", "rollback_prepared")?;
+    map.serialize_entry("xid", &rollback.xid)?;
+    map.serialize_entry("gid", &rollback.gid)?;
+    map.serialize_entry("prepare_end_lsn", &rollback.prepare_end_lsn)?;
+    map.serialize_entry("rollback_end_lsn", &rollback.rollback_end_lsn)?;
+    map.serialize_entry("prepare_time", &rollback.prepare_time.to_string())?;
+    map.serialize_entry("rollback_time", &rollback.rollback_time.to_string())
 }
 
 fn write_message<M: SerializeMap>(map: &mut M, message: &LogicalMessage) -> Result<(), M::Error> {

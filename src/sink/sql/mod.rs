@@ -11,6 +11,8 @@
 //! | update of a GENERATED ALWAYS identity | `DELETE` and `INSERT` in one statement, since no UPDATE may assign to it |
 //! | truncate | one `TRUNCATE` with the options of the source's |
 //! | message | `SELECT pg_logical_emit_message(…)` |
+//! | prepare | `PREPARE TRANSACTION` under the same name: the target needs `max_prepared_transactions`, and must not be of the source's cluster, where the name is taken |
+//! | commit, rollback of what was prepared | `COMMIT PREPARED`; `ROLLBACK PREPARED` if it is there |
 //!
 //! That `DELETE` and `INSERT` takes with it what the target alone has in the row: columns that are not published begin
 //! again with their defaults.
@@ -62,6 +64,7 @@ impl ChangeSink for SqlSink {
         }
         self.output.write_all(&self.buffer).await?;
         self.buffer.clear();
+        self.buffer.shrink_to(super::KEPT);
         Ok(())
     }
 

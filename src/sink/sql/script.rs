@@ -1,14 +1,14 @@
 //! Events to script text.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use super::SqlError;
 use super::statement::{self, Statement};
 use super::text::in_text;
 use crate::catalog::Catalog;
-use crate::event::{Change, Event};
+use crate::event::{Change, Event, RollbackPrepared};
 use crate::pgoutput::LogicalMessage;
-use crate::{Row, quote};
+use crate::{Lsn, Row, quote};
 
 /// Writes events as a psql script: the text alone, without the output that [`SqlSink`](super::SqlSink) adds.
 ///
@@ -30,7 +30,7 @@ use crate::{Row, quote};
 /// assembler.push(Message::Commit(commit))?;
 ///
 /// let (mut script, mut sql) = (Script::new(Catalog::default()), Vec::new());
-/// while let Some(event) = assembler.poll() {
+/// while let Some(event) = assembler.poll()? {
 ///     script.event(&mut sql, &event)?;
 /// }
 /// assert!(sql.ends_with(b"\nBEGIN; SET CONSTRAINTS ALL DEFERRED; -- xid 7, commit 0/10, 2000-01-01 00:00:00+00\nCOMMIT; -- 0/20\n"));
@@ -107,6 +107,13 @@ impl Script {
                 )?;
             }
             Event::Commit(commit) => writeln!(out, "COMMIT; -- {}", commit.end_lsn())?,
+            Event::Prepare(prepare) => {
+                prepared(out, "PREPARE TRANSACTION", prepare.gid(), prepare.end_lsn())?;
+            }
+            Event::CommitPrepared(commit) => {
+                prepared(out, "COMMIT PREPARED", commit.gid(), commit.end_lsn())?;
+            }
+            Event::RollbackPrepared(rollback) => rollback_prepared(out, rollback)?,
             Event::Message(message) => emit_message(out, message)?,
             Event::Change(change) => self.change(out, change)?,
         }
@@ -129,6 +136,19 @@ impl Script {
             }
         }
     }
+}
+
+fn prepared(out: &mut Vec<u8>, command: &str, gid: &str, end_lsn: Lsn) -> io::Result<()> {
+    write!(out, "{command} ")?;
+    quote::literal(out, gid.as_bytes());
+    writeln!(out, "; -- {end_lsn}")
+}
+
+/// The transaction may be one that was prepared before the stream began, and so never here.
+fn rollback_prepared(out: &mut Vec<u8>, rollback: &RollbackPrepared) -> io::Result<()> {
+    out.extend_from_slice(b"SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid = ");
+    quote::literal(out, rollback.gid().as_bytes());
+    writeln!(out, " AND database = current_database() \\gexec\n-- {}", rollback.end_lsn())
 }
 
 /// Carried across as what it was; the answer, its position, goes to a variable of psql.

@@ -62,7 +62,7 @@ async fn museum_07_a_message_outside_of_transactions_is_protected() {
     let Event::Message(message) = event(&mut stream).await else { panic!("the message") };
     idle(&mut stream, false, SECOND).await;
     assert_eq!(server.status().await.flushed, Lsn::ZERO);
-    stream.acknowledge_message(&message);
+    stream.acknowledge(&message);
     tokio::join!(idle(&mut stream, false, SECOND), server.status());
     assert_eq!(server.flushed, Lsn::new(0x900));
 }
@@ -76,7 +76,7 @@ async fn a_message_inside_of_a_transaction_acknowledges_nothing() {
     event(&mut stream).await;
     let Event::Message(message) = event(&mut stream).await else { panic!("the message") };
     committed(&mut stream).await;
-    stream.acknowledge_message(&message);
+    stream.acknowledge(&message);
     assert_eq!(stream.flushed_lsn(), Lsn::ZERO);
 }
 
@@ -206,7 +206,7 @@ impl Consumer {
             self.durable += 1;
             match event {
                 Event::Commit(commit) => stream.acknowledge(&commit),
-                Event::Message(message) => stream.acknowledge_message(&message),
+                Event::Message(message) => stream.acknowledge(&message),
                 _ => unreachable!(),
             }
         }

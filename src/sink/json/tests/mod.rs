@@ -13,9 +13,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::write::hex;
 use super::*;
-use crate::event::{Begin, Change, Commit, Event, OldRow};
+use crate::event::{Begin, Change, Commit, CommitPrepared, Event, OldRow, Prepare, RollbackPrepared};
 use crate::pgoutput::tests::generate::{name, tuple};
-use crate::pgoutput::{Column, Datum, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
+use crate::pgoutput::{self, Column, Datum, LogicalMessage, Origin, Relation, ReplicaIdentity, Tuple};
 use crate::{Lsn, Oid, RelationId, Row, Timestamp, Xid};
 
 fn relation(columns: &[(&str, bool)]) -> Arc<Relation> {
@@ -85,7 +85,7 @@ fn every_event_is_the_line_of_the_mapping() {
     let (commit_lsn, end_lsn) = (Lsn::new(16), Lsn::new(32));
     let (commit_time, xid) = (Timestamp::from_micros(848_651_118_010_000), Xid::new(7));
     let time = "2026-11-22 08:25:18.01+00";
-    let begin = |origin| Event::Begin(Begin { commit_lsn, commit_time, xid, origin });
+    let begin = |origin| Event::Begin(Begin { commit_lsn, commit_time, xid, origin, gid: None });
     let message = LogicalMessage {
         xid: None,
         transactional: true,
@@ -109,6 +109,51 @@ fn every_event_is_the_line_of_the_mapping() {
         json!({"event": "commit", "xid": 7, "commit_lsn": "0/10", "end_lsn": "0/20", "commit_time": time});
     // As text: the order of the members is part of the mapping, too.
     let expected = [plain, replicated, message, commit].map(|line| line.to_string());
+    assert_eq!(found.iter().map(Json::to_string).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_prepared_transaction_is_the_lines_of_the_mapping() {
+    let (prepare_lsn, end_lsn, xid, gid) = (Lsn::new(16), Lsn::new(32), Xid::new(7), "it's \"g\"".to_owned());
+    let (prepare_time, text) = (Timestamp::from_micros(848_651_118_010_000), "2026-11-22 08:25:18.01+00");
+    let prepare = pgoutput::Prepare { prepare_lsn, end_lsn, prepare_time, xid, gid: gid.clone() };
+    let commit = pgoutput::CommitPrepared {
+        commit_lsn: prepare_lsn,
+        end_lsn,
+        commit_time: prepare_time,
+        xid,
+        gid: gid.clone(),
+    };
+    let rollback = pgoutput::RollbackPrepared {
+        prepare_end_lsn: prepare_lsn,
+        rollback_end_lsn: end_lsn,
+        prepare_time,
+        rollback_time: prepare_time,
+        xid,
+        gid: gid.clone(),
+    };
+    let begin = Begin {
+        commit_lsn: prepare_lsn,
+        commit_time: prepare_time,
+        xid,
+        origin: None,
+        gid: Some(gid.clone()),
+    };
+    let found = lines([
+        Event::Begin(begin),
+        Event::Prepare(Prepare::new(prepare)),
+        Event::CommitPrepared(CommitPrepared::new(commit)),
+        Event::RollbackPrepared(RollbackPrepared::new(rollback)),
+    ]);
+    let expected = [
+        json!({"event": "begin", "xid": 7, "commit_lsn": "0/10", "commit_time": text, "gid": gid}),
+        json!({"event": "prepare", "xid": 7, "gid": gid, "prepare_lsn": "0/10", "end_lsn": "0/20", "prepare_time": text}),
+        json!({"event": "commit_prepared", "xid": 7, "gid": gid, "commit_lsn": "0/10", "end_lsn": "0/20",
+            "commit_time": text}),
+        json!({"event": "rollback_prepared", "xid": 7, "gid": gid, "prepare_end_lsn": "0/10",
+            "rollback_end_lsn": "0/20", "prepare_time": text, "rollback_time": text}),
+    ]
+    .map(|line| line.to_string());
     assert_eq!(found.iter().map(Json::to_string).collect::<Vec<_>>(), expected);
 }
 

@@ -42,9 +42,30 @@ fn boundary() -> impl Strategy<Value = Event> {
     let xid = || any::<u32>().prop_map(Xid::new);
     let origin = (lsn(), name()).prop_map(|(commit_lsn, name)| Origin { commit_lsn, name });
     prop_oneof![
-        (lsn(), time(), xid(), option::of(origin)).prop_map(|(commit_lsn, commit_time, xid, origin)| {
-            Event::Begin(Begin { commit_lsn, commit_time, xid, origin })
+        (lsn(), time(), xid(), option::of(origin), option::of(name())).prop_map(
+            |(commit_lsn, commit_time, xid, origin, gid)| {
+                Event::Begin(Begin { commit_lsn, commit_time, xid, origin, gid })
+            }
+        ),
+        (lsn(), lsn(), time(), xid(), name()).prop_map(|(prepare_lsn, end_lsn, prepare_time, xid, gid)| {
+            Event::Prepare(Prepare::new(pgoutput::Prepare { prepare_lsn, end_lsn, prepare_time, xid, gid }))
         }),
+        (lsn(), lsn(), time(), xid(), name()).prop_map(|(commit_lsn, end_lsn, commit_time, xid, gid)| {
+            let message = pgoutput::CommitPrepared { commit_lsn, end_lsn, commit_time, xid, gid };
+            Event::CommitPrepared(CommitPrepared::new(message))
+        }),
+        (lsn(), lsn(), time(), time(), xid(), name()).prop_map(
+            |(prepare_end_lsn, rollback_end_lsn, prepare_time, rollback_time, xid, gid)| {
+                Event::RollbackPrepared(RollbackPrepared::new(pgoutput::RollbackPrepared {
+                    prepare_end_lsn,
+                    rollback_end_lsn,
+                    prepare_time,
+                    rollback_time,
+                    xid,
+                    gid,
+                }))
+            }
+        ),
         (lsn(), lsn(), time(), xid()).prop_map(|(commit_lsn, end_lsn, commit_time, xid)| {
             Event::Commit(Commit { commit_lsn, end_lsn, commit_time, xid })
         }),

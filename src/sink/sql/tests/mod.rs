@@ -11,9 +11,9 @@ use Datum::{Null, Text, Unchanged};
 
 use super::*;
 use crate::catalog::TableFacts;
-use crate::event::{Change, Event, OldRow};
-use crate::pgoutput::{Column, Datum, LogicalMessage, Relation, ReplicaIdentity, Tuple};
-use crate::{Lsn, Oid, RelationId, Row};
+use crate::event::{Change, CommitPrepared, Event, OldRow, Prepare, RollbackPrepared};
+use crate::pgoutput::{self, Column, Datum, LogicalMessage, Relation, ReplicaIdentity, Tuple};
+use crate::{Lsn, Oid, RelationId, Row, Timestamp, Xid};
 
 const INT4: u32 = 23;
 const TEXT: u32 = 25;
@@ -285,5 +285,44 @@ fn a_message_is_sent_on_as_it_was() {
         begun(Catalog::default()).event(&mut sql, &message(transactional, prefix, content)).unwrap();
         let call = format!("SELECT pg_logical_emit_message{expected} AS message \\gset walferry_\n");
         assert_eq!(String::from_utf8(sql).unwrap(), call);
+    }
+}
+
+#[test]
+fn a_prepared_transaction_keeps_its_name() {
+    let (lsn, end_lsn, time, xid) = (Lsn::new(16), Lsn::new(32), Timestamp::from_micros(0), Xid::new(7));
+    let prepare = pgoutput::Prepare {
+        prepare_lsn: lsn,
+        end_lsn,
+        prepare_time: time,
+        xid,
+        gid: r"it's \ 100% :g".into(),
+    };
+    let gid = prepare.gid.clone();
+    let commit =
+        pgoutput::CommitPrepared { commit_lsn: lsn, end_lsn, commit_time: time, xid, gid: gid.clone() };
+    let rollback = pgoutput::RollbackPrepared {
+        prepare_end_lsn: lsn,
+        rollback_end_lsn: end_lsn,
+        prepare_time: time,
+        rollback_time: time,
+        xid,
+        gid,
+    };
+    for (event, expected) in [
+        (Event::Prepare(Prepare::new(prepare)), "PREPARE TRANSACTION E'it''s \\\\ 100% :g'; -- 0/20\n"),
+        (
+            Event::CommitPrepared(CommitPrepared::new(commit)),
+            "COMMIT PREPARED E'it''s \\\\ 100% :g'; -- 0/20\n",
+        ),
+        (
+            Event::RollbackPrepared(RollbackPrepared::new(rollback)),
+            "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid = E'it''s \\\\ 100% :g' \
+             AND database = current_database() \\gexec\n-- 0/20\n",
+        ),
+    ] {
+        let mut sql = Vec::new();
+        begun(Catalog::default()).event(&mut sql, &event).unwrap();
+        assert_eq!(String::from_utf8(sql).unwrap(), expected);
     }
 }
