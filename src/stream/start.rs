@@ -118,7 +118,11 @@ impl Connection {
 
 /// Files without a name: nothing is left of them, however this process ends.
 fn spill_files(folder: Option<PathBuf>) -> impl FnMut() -> io::Result<File> {
-    move || folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in)
+    let folder = folder.unwrap_or_else(std::env::temp_dir);
+    move || {
+        tempfile::tempfile_in(&folder)
+            .map_err(|source| io::Error::new(source.kind(), format!("{}: {source}", folder.display())))
+    }
 }
 
 impl ReplicationStream {

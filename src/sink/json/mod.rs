@@ -106,7 +106,7 @@
 //! for message in messages {
 //!     assembler.push(decoder.decode(message.into())?)?;
 //! }
-//! while let Some(event) = assembler.poll() {
+//! while let Some(event) = assembler.poll()? {
 //!     lines.event(&mut json, &event)?;
 //! }
 //! let json = String::from_utf8(json)?;
