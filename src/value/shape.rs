@@ -55,7 +55,8 @@ pub struct Composite<'a> {
 
 impl<'a> Composite<'a> {
     /// The fields' names; `None` if they aren't known: of a `record`, or of a type that was changed since its fields
-    /// were read.
+    /// were read. That is told by the fields' types, which the binary form names; text tells no more than how many
+    /// there are, so that one field in place of another, after the types were read, goes unseen.
     pub fn names(&self) -> Option<impl ExactSizeIterator<Item = &'a str> + use<'a>> {
         let known_types = self.known.iter().map(|field| field.type_oid);
         known_types
