@@ -130,6 +130,7 @@ impl Row {
     }
 
     /// The same row with other values: one for each.
+    #[cfg(feature = "net")]
     pub(crate) fn map<'a>(&'a self, value: impl FnMut(Datum<'a>) -> Datum<'a>) -> Self {
         Self { table: Arc::clone(&self.table), tuple: Tuple::from_datums(self.tuple.iter().map(value)) }
     }
