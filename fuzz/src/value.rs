@@ -30,7 +30,7 @@ static TYPES: LazyLock<Arc<Types>> = LazyLock::new(|| {
         TypeKind::Composite { fields: Vec::new() },
     ];
     let made = |(place, kind)| Type { oid: oid(place), schema: "public".into(), name: "made".into(), kind };
-    Arc::new(Types::from_iter((0..).zip(kinds).map(made)))
+    Arc::new((0..).zip(kinds).map(made).collect())
 });
 
 #[derive(Deserialize)]
