@@ -36,11 +36,14 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// A Begin opens, its Commit closes, changes and transactional messages stand in between.
+/// A Begin opens, its Commit or Prepare closes, changes and transactional messages stand in between. What was prepared
+/// ends outside of any.
 fn follow(event: &Event, open: &mut Option<Xid>) {
     match event {
         Event::Begin(begin) => assert_eq!(open.replace(begin.xid), None),
         Event::Commit(commit) => assert_eq!(open.take(), Some(commit.xid())),
+        Event::Prepare(prepare) => assert_eq!(open.take(), Some(prepare.xid())),
+        Event::CommitPrepared(_) | Event::RollbackPrepared(_) => assert_eq!(*open, None),
         Event::Message(message) => {
             assert_eq!(message.transactional, open.is_some());
             assert_eq!(message.xid, None);

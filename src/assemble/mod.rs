@@ -231,11 +231,14 @@ impl Assembler {
 
     fn prepare(&mut self, prepare: pgoutput::Prepare) -> Result<(), Violation> {
         self.release_begin();
-        let State::Inside { commit_lsn, is_prepared: true, .. } = self.state else {
+        let State::Inside { commit_lsn, xid, is_prepared: true } = self.state else {
             return Err(self.unexpected(b'P'));
         };
         if prepare.prepare_lsn != commit_lsn {
             return Err(Violation::OtherCommit { begun: commit_lsn, committed: prepare.prepare_lsn });
+        }
+        if prepare.xid != xid {
+            return Err(self.unexpected(b'P'));
         }
         self.give(Event::Prepare(Prepare::new(prepare)));
         self.state = State::Between;

@@ -115,6 +115,10 @@ fn a_preparation_that_is_not_the_one_that_began_is_a_violation() {
     assert_eq!(violation, Violation::OtherCommit { begun: Lsn::new(0x10), committed: Lsn::new(0x20) });
     let violation = assemble(&mut Assembler::new(), [begin(), commit(0x10)]).unwrap_err();
     assert!(matches!(violation, Violation::Unexpected { message: b'C', .. }), "{violation}");
+    let others =
+        [Message::BeginPrepare(to_prepare(0x10, XID, GID)), Message::Prepare(to_prepare(0x10, SUBXID, GID))];
+    let violation = assemble(&mut Assembler::new(), others).unwrap_err();
+    assert_eq!(violation, Violation::Unexpected { message: b'P', place: "inside a transaction" });
 }
 
 #[test]
