@@ -84,6 +84,7 @@ impl Wire<'_> for Snapshot {
     fn from_binary(bytes: &[u8]) -> Result<Self, ValueError> {
         let mut bytes = Binary::new(NAME, bytes);
         let count = bytes.i32("a number of transactions")?;
+        let count = u32::try_from(count).map_err(|_| bytes.fail_behind(4, "a number of 0 or more"))?;
         let mut id = || bytes.array("a transaction").map(u64::from_be_bytes);
         let (xmin, xmax) = (id()?, id()?);
         // Grows with what is read: a claimed count alone takes no memory.
@@ -133,6 +134,12 @@ mod tests {
         ] {
             assert!(Snapshot::from_text(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn refuses_a_negative_number_of_transactions() {
+        let bytes = b"\x80\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01";
+        assert!(Snapshot::from_binary(bytes).is_err());
     }
 
     proptest! {
