@@ -90,3 +90,10 @@ pub(super) fn is_text(oid: Oid) -> bool {
     // name, text, json, xml, pg_node_tree, unknown, bpchar, varchar, refcursor, cstring
     matches!(u32::from(oid), 19 | 25 | 114 | 142 | 194 | 705 | 1042 | 1043 | 1790 | 2275)
 }
+
+/// Names of objects: numbers in binary form, and in text what the `search_path` makes of them.
+pub(crate) fn is_object_name(oid: Oid) -> bool {
+    // regproc, regprocedure, regoper, regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole,
+    // regcollation
+    matches!(u32::from(oid), 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
+}

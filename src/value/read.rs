@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::leaf::is_object_name;
 use super::view::Either;
 use super::{
     Array, Bits, Bool, Bytea, Cidr, Circle, Date, Float4, Float8, GeoBox, Inet, Int2Vector, InternalChar,
@@ -11,6 +12,8 @@ use super::{
 };
 use crate::pgoutput::Datum;
 use crate::{Lsn, Oid, Timestamp, Xid};
+
+const OID: Oid = Oid::new(26);
 
 /// A Rust type that values are read as.
 ///
@@ -176,12 +179,10 @@ impl<'a> FromValue<'a> for f64 {
 
 impl<'a> FromValue<'a> for Oid {
     fn from_value(value: Value<'a>) -> Result<Self, ValueError> {
-        match (u32::from(value.base_oid()), value.either()?) {
-            (26, _) => wire(value),
-            // regproc and its kin: in text form a name.
-            (24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191, Either::Binary(bytes)) => {
-                Self::from_binary(bytes)
-            }
+        match (value.base_oid(), value.either()?) {
+            (OID, _) => wire(value),
+            // In text form a name.
+            (oid, Either::Binary(bytes)) if is_object_name(oid) => Self::from_binary(bytes),
             _ => Err(value.mismatch("Oid")),
         }
     }

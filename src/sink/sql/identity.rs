@@ -4,6 +4,7 @@ use super::SqlError;
 use super::statement::Statement;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
+use crate::value::is_object_name;
 use crate::{Oid, Row, quote};
 
 /// What tells the row.
@@ -100,7 +101,7 @@ fn is_null(out: &mut Vec<u8>, column: &Column) {
 fn equal(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text: &[u8]) {
     quote::identifier(out, &column.name);
     out.extend_from_slice(b" = ");
-    if column.type_oid < Oid::FIRST_UNPINNED && !is_reg(column.type_oid) {
+    if column.type_oid < Oid::FIRST_UNPINNED && !is_object_name(column.type_oid) {
         return statement.literal(out, column, text);
     }
     // A bare literal becomes an oid beside a regclass, and a record beside a composite. Here it takes the column's
@@ -181,7 +182,7 @@ impl Equality {
             | 1082 | 1083 | 1114 | 1184 | 1560 | 1562
             // uuid, pg_lsn, xid8
             | 2950 | 3220 | 5069 => Self::Exact,
-            _ if is_reg(column.type_oid) => Self::Exact,
+            _ if is_object_name(column.type_oid) => Self::Exact,
             // name, text, varchar
             19 | 25 | 1043 => Self::ExactInBytes,
             // char(n) is padded to n; without n trailing blanks differ and `=` doesn't see it
@@ -189,12 +190,6 @@ impl Equality {
             _ => Self::Other,
         }
     }
-}
-
-/// Names of objects, which print as the `search_path` wants it and are equal as oids: regproc, regprocedure, regoper,
-/// regoperator, regclass, regtype, regconfig, regdictionary, regnamespace, regrole, regcollation.
-fn is_reg(type_oid: Oid) -> bool {
-    matches!(u32::from(type_oid), 24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191)
 }
 
 /// Whether values hold names of objects in them: arrays of the types above, and whatever someone made (a composite, a
