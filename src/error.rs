@@ -10,6 +10,7 @@ use crate::assemble::Violation;
 use crate::capture::CaptureError;
 use crate::connection::ConfigError;
 use crate::pgoutput::DecodeError;
+use crate::session::{SessionError, SourceChanged};
 
 /// What can go wrong on the I/O side, sorted by who must act.
 ///
@@ -116,6 +117,12 @@ pub enum Error {
         /// What is wrong.
         source: Violation,
     },
+    /// The stream was to begin at a position that belongs to another history.
+    #[error(transparent)]
+    Position(SessionError),
+    /// The source is not the one that the consumer has followed up to now.
+    #[error(transparent)]
+    Source(#[from] SourceChanged),
     /// The capture file can't be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
@@ -229,6 +236,16 @@ impl fmt::Display for ServerError {
 
 impl std::error::Error for ServerError {}
 
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Decode { near, source } => Self::Decode { near, source },
+            SessionError::Violation { near, source } => Self::Violation { near, source },
+            error @ SessionError::NotABoundary { .. } => Self::Position(error),
+        }
+    }
+}
+
 impl Error {
     /// The server's code for the error, when the server said it.
     pub fn sqlstate(&self) -> Option<&str> {
@@ -256,6 +273,7 @@ impl Error {
         match self {
             Self::Server(error) => error.known_hint().or(error.hint.as_deref()),
             Self::Connect(error) => error.last()?.hint(),
+            Self::Source(changed) => Some(changed.hint()),
             Self::Setting { .. } => {
                 Some("connect to the server itself, not through a pooler that filters settings")
             }

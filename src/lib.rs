@@ -135,6 +135,7 @@ pub mod assemble;
 pub mod catalog;
 pub mod capture;
 pub mod quote;
+pub mod session;
 
 // The socket.
 #[cfg(feature = "net")]

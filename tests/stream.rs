@@ -294,7 +294,7 @@ async fn a_publication_that_is_younger_than_the_slot_is_an_error_with_a_way_out(
         assert_eq!(error.sqlstate(), Some(if server.major < 18 { "42704" } else { "55000" }), "{error}");
         assert!(error.hint().unwrap().contains("publication first"), "{error}");
         assert!(!error.is_retryable() && error.to_string().contains("late"), "{error}");
-        assert!(stream.flushed_lsn() <= before.parse().unwrap(), "nothing is acknowledged past it");
+        assert!(stream.positions().durable <= before.parse().unwrap(), "nothing is acknowledged past it");
     }
 }
 

@@ -1,6 +1,5 @@
 //! The replication stream: committed transactions of a live server, and the acknowledgement of what is durable.
 
-mod feedback;
 mod options;
 mod recording;
 mod start;
@@ -17,16 +16,13 @@ use futures_core::Stream;
 use postgres_protocol::message::backend::{Message as Backend, NoticeResponseBody};
 use tokio::time::Sleep;
 
-use self::feedback::Feedback;
 pub use self::options::{Origin, StreamOptions, Streaming};
 use self::recording::Recording;
 use self::types::TypeWatch;
-use crate::assemble::Assembler;
 use crate::connection::{BackendMessage, Connection, FrontendMessage};
 use crate::error::{Error, ServerError};
 use crate::event::{Acknowledge, Event};
-use crate::frame::Frame;
-use crate::pgoutput::Decoder;
+use crate::session::{self, Positions, Session, SourceState};
 use crate::{Lsn, Timestamp, capture, trace};
 
 /// Committed transactions from a live server, in commit order.
@@ -68,10 +64,8 @@ use crate::{Lsn, Timestamp, capture, trace};
 #[must_use = "a stream that isn't polled yields nothing, and the server gives up on it"]
 pub struct ReplicationStream {
     connection: Connection,
-    decoder: Decoder,
-    assembler: Assembler,
+    session: Session,
     types: TypeWatch,
-    feedback: Feedback,
     /// The clock as it was read last: once for each event and each wait, and now and then while data flows.
     now: Instant,
     since_upkeep: u32,
@@ -83,18 +77,17 @@ pub struct ReplicationStream {
     lost: Option<Error>,
     recording: Option<Recording>,
     context: capture::Context,
-    stop_at: Option<Lsn>,
+    /// What the server was when the stream began.
+    source: SourceState,
+    options: StreamOptions,
     state: State,
     /// The server takes nothing more since then. Why, it may have said before: that is to be read first.
     unsent: Option<(Error, Instant)>,
-    unknown_frames: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Running,
-    /// Everything up to the stop position was yielded.
-    Stopped,
     /// An error was yielded: nothing behind it can be trusted.
     Failed,
 }
@@ -121,23 +114,29 @@ impl ReplicationStream {
 
     /// What was handed out up to here is durable.
     pub(crate) fn acknowledge_up_to(&mut self, position: Lsn) {
-        self.feedback.acknowledge(position);
+        self.session.acknowledge_up_to(position);
     }
 
-    /// The position below which everything is acknowledged. On an idle server it follows the server's position.
-    pub fn flushed_lsn(&self) -> Lsn {
-        self.feedback.flushed()
+    /// How far everything is. What is durable follows the server's position when that is idle.
+    pub fn positions(&self) -> Positions {
+        self.session.positions()
     }
 
     /// Ends the stream behind the last transaction that committed at or before `lsn`.
     pub fn stop_at(&mut self, lsn: Lsn) {
-        self.stop_at = Some(lsn);
-        self.feedback.ask_every(Duration::from_secs(1));
+        self.options.stop_at = Some(lsn);
+        self.session.stop_at(lsn);
+    }
+
+    /// How many transactions and messages were left out, because they were durable before: see
+    /// [`StreamOptions::start_lsn`].
+    pub fn skipped(&self) -> u64 {
+        self.session.skipped()
     }
 
     /// Payloads of a kind that no known server sends, which were skipped. They hold no changes.
     pub fn unknown_frames(&self) -> u64 {
-        self.unknown_frames
+        self.session.unknown_frames()
     }
 
     /// Keeps the connection alive while nobody asks for events, until it fails; to be awaited beside slow work.
@@ -161,7 +160,7 @@ impl ReplicationStream {
     /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
     /// sends to its end. What was acknowledged is sent in any case.
     pub async fn stop(mut self) -> Result<Connection, Error> {
-        let status = self.feedback.take_status(false, now());
+        let status = self.session.last_status(now(), Timestamp::now());
         self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
         self.connection.end_streaming().await?;
         Ok(self.connection)
@@ -178,13 +177,10 @@ impl ReplicationStream {
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         self.catch_up(cx);
         loop {
-            let near = self.feedback.flushed();
-            let polled = self.assembler.poll().map_err(|source| Error::Violation { near, source });
-            if let Some(event) = polled? {
-                self.note_delivery(&event);
+            if let Some(event) = self.session.poll()? {
                 return Poll::Ready(Some(Ok(event)));
             }
-            if self.state == State::Stopped {
+            if self.session.is_stopped() {
                 return Poll::Ready(None);
             }
             let Poll::Ready(learned) = self.poll_types(cx) else {
@@ -196,16 +192,10 @@ impl ReplicationStream {
                 self.held_bytes -= held.1.len();
                 held
             } else {
-                self.feedback.listen(true, self.now);
+                self.session.listen(true, self.now);
                 ready!(self.poll_receive(cx))?
             };
             self.take_in(received, payload)?;
-        }
-    }
-
-    fn note_delivery(&mut self, event: &Event) {
-        if let Some(position) = event.position() {
-            self.feedback.delivered(position);
         }
     }
 
@@ -228,7 +218,7 @@ impl ReplicationStream {
 
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         while self.held_bytes < READ_AHEAD {
-            self.feedback.listen(true, self.now);
+            self.session.listen(true, self.now);
             match self.poll_receive(cx) {
                 Poll::Ready(Ok(held)) => {
                     self.held_bytes += held.1.len();
@@ -238,7 +228,7 @@ impl ReplicationStream {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.feedback.listen(false, self.now);
+        self.session.listen(false, self.now);
         Poll::Ready(ready!(self.poll_upkeep(cx)))
     }
 
@@ -267,11 +257,11 @@ impl ReplicationStream {
     /// same, every so many frames.
     fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) {
         const FRAMES: u32 = 256;
-        let reply_requested = asks_for_reply(payload);
+        let reply_requested = session::asks_for_reply(payload);
         if self.since_upkeep == 0 {
             self.now = now();
         }
-        self.feedback.heard(reply_requested, self.now);
+        self.session.heard(payload, self.now);
         self.since_upkeep += 1;
         if reply_requested || self.since_upkeep >= FRAMES {
             self.tend(cx);
@@ -282,7 +272,7 @@ impl ReplicationStream {
     fn poll_upkeep(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
             self.now = now();
-            if let Some(after) = self.feedback.timed_out(self.now) {
+            if let Some(after) = self.session.timed_out(self.now) {
                 let during = "waiting for a sign of life of the server".to_owned();
                 return Poll::Ready(Error::Timeout { during, after });
             }
@@ -293,7 +283,7 @@ impl ReplicationStream {
             }
             let deadline = match &self.unsent {
                 Some((_, since)) => *since + LAST_WORDS,
-                None => self.feedback.deadline(),
+                None => self.session.deadline(),
             };
             self.timer.as_mut().reset(deadline.into());
             ready!(self.timer.as_mut().poll(cx));
@@ -306,7 +296,7 @@ impl ReplicationStream {
         if self.unsent.is_some() {
             return;
         }
-        let fed = match self.feedback.status(self.now) {
+        let fed = match self.session.status(self.now, Timestamp::now()) {
             Some(status) => {
                 trace::trace!(flushed = %status.flushed, written = %status.written, "status update");
                 self.connection.feed(FrontendMessage::CopyData(&status.encode()))
@@ -324,7 +314,7 @@ impl ReplicationStream {
     /// Before each event: whoever takes long over one, while there are more at hand, must not starve the server.
     fn catch_up(&mut self, cx: &mut Context<'_>) {
         self.now = now();
-        if self.feedback.is_overdue(self.now) {
+        if self.session.is_overdue(self.now) {
             self.tend(cx);
         }
     }
@@ -333,28 +323,9 @@ impl ReplicationStream {
         if let Some(recording) = &mut self.recording {
             recording.append(received, &payload)?;
         }
-        let near = self.feedback.flushed();
-        match Frame::decode(payload).map_err(|source| Error::Decode { near, source })? {
-            Frame::XLogData(data) => {
-                let near = data.start;
-                let message =
-                    self.decoder.decode(data.payload).map_err(|source| Error::Decode { near, source })?;
-                if message.commits_behind(self.stop_at) {
-                    trace::debug!("the next transaction commits behind the stop position");
-                    self.state = State::Stopped;
-                } else {
-                    self.watch_types(&message);
-                    self.assembler.push(message).map_err(|source| Error::Violation { near, source })?;
-                }
-            }
-            Frame::PrimaryKeepalive(keepalive) => {
-                let idle = self.assembler.is_idle();
-                self.feedback.keepalive(keepalive, idle);
-                if idle && self.stop_at.is_some_and(|stop| keepalive.wal_end >= stop) {
-                    self.state = State::Stopped;
-                }
-            }
-            Frame::Unknown { .. } => self.unknown_frames += 1,
+        if let Some((near, message)) = self.session.decode(payload)? {
+            self.watch_types(&message);
+            self.session.push(near, message)?;
         }
         Ok(())
     }
@@ -386,11 +357,6 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// Looks for the last byte of a keepalive, without checking the rest.
-fn asks_for_reply(payload: &[u8]) -> bool {
-    payload.first() == Some(&b'k') && payload.last() == Some(&1)
-}
-
 impl Stream for ReplicationStream {
     type Item = Result<Event, Error>;
 
@@ -411,7 +377,7 @@ impl fmt::Debug for ReplicationStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReplicationStream")
             .field("state", &self.state)
-            .field("feedback", &self.feedback)
+            .field("positions", &self.positions())
             .field("held_bytes", &self.held_bytes)
             .finish_non_exhaustive()
     }

@@ -23,6 +23,7 @@ pub struct StreamOptions {
     pub(super) slot: SlotName,
     pub(super) publications: Vec<String>,
     pub(super) start_lsn: Lsn,
+    pub(super) stop_at: Option<Lsn>,
     pub(super) streaming: Streaming,
     binary: bool,
     messages: bool,
@@ -66,6 +67,7 @@ impl StreamOptions {
             slot,
             publications: Vec::new(),
             start_lsn: Lsn::ZERO,
+            stop_at: None,
             streaming: Streaming::default(),
             binary: false,
             messages: false,
@@ -84,8 +86,11 @@ impl StreamOptions {
         self
     }
 
-    /// Where to start: the end of the last transaction that is durable, or 0/0 for where the slot stands. The server
-    /// starts at the slot's own position if that is further.
+    /// Where to start: the end of the last transaction that is durable, or 0/0 for where the slot stands. What the server
+    /// sends from before it, as one does that has forgotten the last acknowledgement in a crash, is left out.
+    ///
+    /// The server starts at the slot's own position if that is further, and says nothing: who has kept a position gives it to
+    /// [`ReplicationStream::resume`], which looks whether there is a gap.
     pub fn start_lsn(mut self, lsn: Lsn) -> Self {
         self.start_lsn = lsn;
         self

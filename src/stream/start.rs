@@ -5,19 +5,17 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::feedback::Feedback;
 use super::recording::Recording;
 use super::types::TypeWatch;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
-use crate::assemble::Assembler;
 use crate::capture::{self, Writer};
 use crate::catalog::{Catalog, TableFacts};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::pgoutput::Decoder;
-use crate::{RelationId, trace};
+use crate::session::{Fingerprint, Session, SourceChanged, SourceState, Standing, TimelineSwitch};
+use crate::{Lsn, RelationId, trace};
 
 impl Connection {
     /// Starts the stream of a slot.
@@ -32,23 +30,23 @@ impl Connection {
     pub async fn start_replication(mut self, options: StreamOptions) -> Result<ReplicationStream, Error> {
         options.check(self.server_version())?;
         self.end_transaction().await?;
-        let context = self.describe(&options).await?;
+        let source = self.source_state(&options).await?;
+        if options.start_lsn > source.wal_end {
+            let (resume_lsn, wal_end) = (options.start_lsn, source.wal_end);
+            return Err(SourceChanged::Restored { resume_lsn, wal_end }.into());
+        }
+        let context = self.describe(&source, &options).await?;
         let status_interval = self.status_interval(options.status_interval).await?;
         self.begin_streaming(&options.command()).await?;
         trace::info!(slot = %options.slot, start = %options.start_lsn, "streaming");
 
         let now = super::now();
-        let feedback = Feedback::new(status_interval, options.receive_timeout, now);
-        let timer = Box::pin(tokio::time::sleep_until(feedback.deadline().into()));
+        let session = options.session(&context, status_interval, now);
+        let timer = Box::pin(tokio::time::sleep_until(session.deadline().into()));
         Ok(ReplicationStream {
             connection: self,
-            decoder: Decoder::new().parallel_streaming(context.parallel_streaming),
-            assembler: Assembler::new()
-                .memory_limit(options.memory_limit)
-                .spill(spill_files(options.spill_folder))
-                .types(Arc::clone(context.catalog.types())),
+            session,
             types: TypeWatch::default(),
-            feedback,
             now,
             since_upkeep: 0,
             timer,
@@ -57,22 +55,53 @@ impl Connection {
             lost: None,
             recording: None,
             context,
-            stop_at: None,
+            source,
+            options,
             state: State::Running,
             unsent: None,
-            unknown_frames: 0,
         })
     }
 
-    /// What a capture of the stream needs to know.
-    async fn describe(&mut self, options: &StreamOptions) -> Result<capture::Context, Error> {
+    /// What tells whether a consumer can go on with this slot.
+    async fn source_state(&mut self, options: &StreamOptions) -> Result<SourceState, Error> {
         let identity = self.identify_system().await?;
+        let slot = self.slot(&options.slot).await?;
+        Ok(SourceState {
+            system_id: identity.system_id,
+            timeline: identity.timeline,
+            history: self.timeline_history(identity.timeline).await?,
+            database: identity.database,
+            slot: options.slot.to_string(),
+            wal_end: identity.wal_flushed,
+            confirmed_flush_lsn: slot.and_then(|slot| slot.confirmed_flush_lsn),
+        })
+    }
+
+    /// The first timeline has no history, and a server may have lost the file of a later one.
+    async fn timeline_history(&mut self, timeline: u32) -> Result<Vec<TimelineSwitch>, Error> {
+        const UNDEFINED_FILE: &str = "58P01";
+        if timeline == 1 {
+            return Ok(Vec::new());
+        }
+        match self.query_one(&format!("TIMELINE_HISTORY {timeline}")).await {
+            Ok(row) => Ok(TimelineSwitch::read_history(row.required(1)?)),
+            Err(error) if error.sqlstate() == Some(UNDEFINED_FILE) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a capture of the stream needs to know.
+    async fn describe(
+        &mut self,
+        source: &SourceState,
+        options: &StreamOptions,
+    ) -> Result<capture::Context, Error> {
         let mut catalog = self.catalog().await?;
         catalog.set_types(Arc::new(self.load_types().await?));
         Ok(capture::Context {
             server_version: self.server_version().to_string(),
-            system_id: identity.system_id.to_string(),
-            database: identity.database,
+            system_id: source.system_id.to_string(),
+            database: source.database.clone(),
             slot: options.slot.to_string(),
             publications: options.publications.clone(),
             start_lsn: options.start_lsn,
@@ -125,7 +154,42 @@ fn spill_files(folder: Option<PathBuf>) -> impl FnMut() -> io::Result<File> {
     }
 }
 
+impl StreamOptions {
+    fn session(&self, context: &capture::Context, status_interval: Duration, now: Instant) -> Session {
+        let mut session = Session::new(now)
+            .times(status_interval, self.receive_timeout)
+            .parallel_streaming(context.parallel_streaming)
+            .memory_limit(self.memory_limit)
+            .spill(spill_files(self.spill_folder.clone()))
+            .types(Arc::clone(context.catalog.types()));
+        if self.start_lsn != Lsn::ZERO {
+            session.resume_from(self.start_lsn);
+        }
+        if let Some(lsn) = self.stop_at {
+            session.stop_at(lsn);
+        }
+        session
+    }
+}
+
 impl ReplicationStream {
+    /// Goes on where a consumer stands, by what it has kept: what it has already is left out. Comes before the first event.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Source`], when the source is not the one that it was, or the slot begins behind that position.
+    pub fn resume(&mut self, kept: &Fingerprint) -> Result<Standing, Error> {
+        let standing = kept.check(&self.source)?;
+        trace::info!(resume_lsn = %kept.resume_lsn, ?standing, "resuming");
+        self.session.resume_from(kept.resume_lsn);
+        Ok(standing)
+    }
+
+    /// What a consumer that is durable up to here has to keep, to go on from later.
+    pub fn fingerprint(&self, resume_lsn: Lsn) -> Fingerprint {
+        self.source.fingerprint(resume_lsn)
+    }
+
     /// How the stream was started, and what the source's catalogue knew of its tables then. Its types are those that
     /// are known by now.
     pub fn context(&self) -> &capture::Context {

@@ -105,7 +105,7 @@ impl ReplicationStream {
         match message {
             Message::Type(_, announced) => self.types.note_type(announced, types),
             Message::Relation(_, relation)
-                if self.types.is_news(relation, self.assembler.relation(relation.id), types) =>
+                if self.types.is_news(relation, self.session.relation(relation.id), types) =>
             {
                 trace::debug!(table = %relation.name, "reading the types of the source");
                 self.types.loading = Some(Box::pin(load(Arc::clone(self.connection.home()))));
@@ -139,7 +139,7 @@ impl ReplicationStream {
         if let Some(recording) = &mut self.recording {
             recording.append_types(&types)?;
         }
-        self.assembler.set_types(Arc::clone(&types));
+        self.session.set_types(Arc::clone(&types));
         self.context.catalog.set_types(types);
         Ok(())
     }

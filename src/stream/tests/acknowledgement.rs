@@ -37,7 +37,7 @@ async fn museum_07_a_keepalive_between_commit_and_acknowledgement_waits() {
     for (commit, flushed) in [(first, 0x108), (second, 0x308)] {
         stream.acknowledge(&commit);
         tokio::join!(idle(&mut stream, false, SECOND), server.status());
-        assert_eq!((server.flushed, stream.flushed_lsn()), (Lsn::new(flushed), Lsn::new(flushed)));
+        assert_eq!((server.flushed, stream.positions().durable), (Lsn::new(flushed), Lsn::new(flushed)));
     }
 }
 
@@ -77,7 +77,7 @@ async fn a_message_inside_of_a_transaction_acknowledges_nothing() {
     let Event::Message(message) = event(&mut stream).await else { panic!("the message") };
     committed(&mut stream).await;
     stream.acknowledge(&message);
-    assert_eq!(stream.flushed_lsn(), Lsn::ZERO);
+    assert_eq!(stream.positions().durable, Lsn::ZERO);
 }
 
 /// The flushed position moved backwards: dbz#1489, #1863.

@@ -64,6 +64,7 @@ async fn answer_questions(peer: &mut Peer, wal_sender_timeout: &str) {
     let timeout = row(&[Some(wal_sender_timeout)]);
     for (begins, rows) in [
         ("IDENTIFY_SYSTEM", identity),
+        ("SELECT plugin", Vec::new()),
         ("SELECT c.oid", Vec::new()),
         ("SELECT t.oid", Vec::new()),
         ("SELECT setting", timeout),

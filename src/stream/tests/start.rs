@@ -43,7 +43,7 @@ async fn a_refusal_is_the_server_s() {
 async fn a_server_without_a_timeout_is_told_as_often_as_was_asked() {
     let (connection, mut peer) = connected();
     let (stream, ()) = tokio::join!(connection.start_replication(options()), answer_start(&mut peer, "0"));
-    let due = stream.unwrap().feedback.deadline().duration_since(now());
+    let due = stream.unwrap().session.deadline().duration_since(now());
     assert!((9 * SECOND..=10 * SECOND).contains(&due), "{due:?}");
 }
 

@@ -25,7 +25,7 @@ async fn the_interval_is_a_third_of_the_server_s_timeout_if_that_is_less() {
     let start = Instant::now();
     tokio::join!(idle(&mut stream, true, 2 * SECOND), patiently(server.status()));
     assert_eq!(start.elapsed(), 2 * SECOND);
-    assert_eq!(stream.feedback.deadline(), (start + 3 * SECOND).into_std());
+    assert_eq!(stream.session.deadline(), (start + 3 * SECOND).into_std());
 }
 
 #[tokio::test(start_paused = true)]

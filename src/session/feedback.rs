@@ -1,11 +1,11 @@
-//! What to tell the server, and when. No socket and no clock: `now` is an argument, the next deadline a result.
+//! What to tell the server, and when.
 
 use std::time::{Duration, Instant};
 
 use crate::frame::{PrimaryKeepalive, StandbyStatusUpdate};
 use crate::{Lsn, Timestamp};
 
-/// Keeps `flushed ≤ durable ≤ delivered ≤ received`.
+/// Keeps [`Positions`] in their order.
 #[derive(Debug)]
 pub(super) struct Feedback {
     status_interval: Duration,
@@ -28,14 +28,45 @@ pub(super) struct Feedback {
     acknowledged: Lsn,
     /// How far the server was when nothing was in flight: everything below was handed out.
     settled: Lsn,
-    flushed: Lsn,
+    idle: Idle,
+    /// Everything below is durable.
+    durable: Lsn,
+    /// The durable position that the server was told last.
+    reported: Lsn,
+    /// The furthest position that the server spoke of, in what was not looked at yet, too.
+    server_end: Lsn,
+}
+
+/// What makes a position durable behind which nothing is in flight.
+#[derive(Debug)]
+enum Idle {
+    /// Nothing has to: the consumer keeps no position.
+    AtOnce,
+    /// The consumer, which has kept this one.
+    Kept(Lsn),
+}
+
+/// How far each part of the way is: `flushed ≤ durable ≤ delivered ≤ received ≤ server_end`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Positions {
+    /// What the server was told: it may remove the WAL below.
+    pub flushed: Lsn,
+    /// Everything below is durable at the consumer.
+    pub durable: Lsn,
+    /// Everything below was handed out.
+    pub delivered: Lsn,
+    /// Everything below was taken in.
+    pub received: Lsn,
+    /// The furthest that the server has spoken of.
+    pub server_end: Lsn,
 }
 
 impl Feedback {
-    pub(super) fn new(status_interval: Duration, receive_timeout: Duration, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            status_interval,
-            receive_timeout: (!receive_timeout.is_zero()).then_some(receive_timeout),
+            status_interval: Duration::from_secs(10),
+            receive_timeout: Some(Duration::from_secs(60)),
             always_ask: false,
             last_sent: now,
             last_received: now,
@@ -46,8 +77,46 @@ impl Feedback {
             delivered: Lsn::ZERO,
             acknowledged: Lsn::ZERO,
             settled: Lsn::ZERO,
-            flushed: Lsn::ZERO,
+            idle: Idle::AtOnce,
+            durable: Lsn::ZERO,
+            reported: Lsn::ZERO,
+            server_end: Lsn::ZERO,
         }
+    }
+
+    /// How long the server may be left without a status update, and how long it may be silent; zero is for ever.
+    pub(super) fn set_times(&mut self, status_interval: Duration, receive_timeout: Duration) {
+        self.status_interval = status_interval;
+        self.receive_timeout = (!receive_timeout.is_zero()).then_some(receive_timeout);
+    }
+
+    /// Everything up to here was durable before.
+    pub(super) fn resume_from(&mut self, lsn: Lsn) {
+        self.delivered = self.delivered.max(lsn);
+        self.received = self.received.max(lsn);
+        self.server_end = self.server_end.max(lsn);
+        self.acknowledge(lsn);
+    }
+
+    /// Idle positions count as durable only once the consumer has kept them.
+    pub(super) fn keep_idle(&mut self) {
+        if matches!(self.idle, Idle::AtOnce) {
+            self.idle = Idle::Kept(Lsn::ZERO);
+        }
+    }
+
+    /// A position that the consumer should keep: nothing is left for it below.
+    pub(super) fn idle_lsn(&self) -> Option<Lsn> {
+        (self.acknowledged >= self.delivered && self.settled > self.durable).then_some(self.settled)
+    }
+
+    /// The consumer has kept this position.
+    pub(super) fn idle_kept(&mut self, lsn: Lsn) {
+        let lsn = lsn.min(self.settled);
+        if let Idle::Kept(kept) = &mut self.idle {
+            *kept = lsn.max(*kept);
+        }
+        self.advance();
     }
 
     /// Asks for the server's position that often, from now on.
@@ -64,6 +133,11 @@ impl Feedback {
         self.due |= reply_requested;
     }
 
+    /// The server spoke of this position.
+    pub(super) fn server_at(&mut self, lsn: Lsn) {
+        self.server_end = self.server_end.max(lsn);
+    }
+
     /// Reading goes on, or stops for a while.
     pub(super) fn listen(&mut self, listening: bool, now: Instant) {
         if listening && !self.listening {
@@ -76,6 +150,7 @@ impl Feedback {
     /// position is ours too.
     pub(super) fn keepalive(&mut self, keepalive: PrimaryKeepalive, idle: bool) {
         self.received = self.received.max(keepalive.wal_end);
+        self.server_at(keepalive.wal_end);
         if idle {
             self.settled = self.settled.max(keepalive.wal_end);
             self.advance();
@@ -86,6 +161,7 @@ impl Feedback {
     pub(super) fn delivered(&mut self, end_lsn: Lsn) {
         self.delivered = self.delivered.max(end_lsn);
         self.received = self.received.max(end_lsn);
+        self.server_at(end_lsn);
     }
 
     /// The consumer says that everything up to here is durable.
@@ -95,18 +171,33 @@ impl Feedback {
         self.advance();
     }
 
-    /// The one place where the flushed position moves, and only forward.
+    /// The one place where the durable position moves, and only forward.
     fn advance(&mut self) {
+        let settled = match self.idle {
+            Idle::AtOnce => self.settled,
+            Idle::Kept(kept) => kept,
+        };
         let idle = self.acknowledged >= self.delivered;
-        let durable = if idle { self.acknowledged.max(self.settled) } else { self.acknowledged };
-        if durable > self.flushed {
-            self.flushed = durable;
+        let durable = if idle { self.acknowledged.max(settled) } else { self.acknowledged };
+        if durable > self.durable {
+            self.durable = durable;
             self.due = true;
         }
     }
 
-    pub(super) fn flushed(&self) -> Lsn {
-        self.flushed
+    pub(super) fn durable(&self) -> Lsn {
+        self.durable
+    }
+
+    pub(super) fn positions(&self) -> Positions {
+        let delivered = self.delivered.max(self.settled);
+        Positions {
+            flushed: self.reported,
+            durable: self.durable,
+            delivered,
+            received: self.received.max(delivered),
+            server_end: self.server_end.max(self.received),
+        }
     }
 
     /// When to call [`status`](Self::status) or give up, even if nothing happens.
@@ -136,25 +227,26 @@ impl Feedback {
     }
 
     /// The status update that is due, if one is.
-    pub(super) fn status(&mut self, now: Instant) -> Option<StandbyStatusUpdate> {
+    pub(super) fn status(&mut self, now: Instant, clock: Timestamp) -> Option<StandbyStatusUpdate> {
         let silent = now.duration_since(self.last_received);
         let ask = self.asked.is_none() && self.patience().is_some_and(|patience| silent >= patience);
         let due = self.due || ask || self.is_overdue(now);
-        due.then(|| self.take_status(ask, now))
+        due.then(|| self.take_status(ask, now, clock))
     }
 
     /// A status update, due or not.
-    pub(super) fn take_status(&mut self, ask: bool, now: Instant) -> StandbyStatusUpdate {
+    pub(super) fn take_status(&mut self, ask: bool, now: Instant, clock: Timestamp) -> StandbyStatusUpdate {
         if ask {
             self.asked = Some(now);
         }
         self.due = false;
         self.last_sent = now;
+        self.reported = self.durable;
         StandbyStatusUpdate {
-            written: self.received.max(self.flushed),
-            flushed: self.flushed,
-            applied: self.flushed,
-            clock: Timestamp::now(),
+            written: self.received.max(self.durable),
+            flushed: self.durable,
+            applied: self.durable,
+            clock,
             reply_requested: ask || self.always_ask,
         }
     }
@@ -164,9 +256,11 @@ impl Feedback {
 mod tests {
     use super::*;
 
+    const CLOCK: Timestamp = Timestamp::from_micros(0);
+
     fn feedback() -> (Feedback, Instant) {
         let now = Instant::now();
-        (Feedback::new(Duration::from_secs(10), Duration::from_secs(60), now), now)
+        (Feedback::new(now), now)
     }
 
     fn keepalive(wal_end: u64) -> PrimaryKeepalive {
@@ -182,16 +276,16 @@ mod tests {
         let (mut feedback, _) = feedback();
         feedback.delivered(Lsn::new(100));
         feedback.keepalive(keepalive(500), true);
-        assert_eq!(feedback.flushed(), Lsn::ZERO, "a transaction is handed out and not durable");
+        assert_eq!(feedback.durable(), Lsn::ZERO, "a transaction is handed out and not durable");
         feedback.acknowledge(Lsn::new(100));
-        assert_eq!(feedback.flushed(), Lsn::new(500), "now everything up to the keepalive is");
+        assert_eq!(feedback.durable(), Lsn::new(500), "now everything up to the keepalive is");
     }
 
     #[test]
     fn museum_07_keepalive_inside_a_transaction_is_no_progress() {
         let (mut feedback, _) = feedback();
         feedback.keepalive(keepalive(500), false);
-        assert_eq!(feedback.flushed(), Lsn::ZERO);
+        assert_eq!(feedback.durable(), Lsn::ZERO);
     }
 
     #[test]
@@ -201,7 +295,7 @@ mod tests {
         feedback.acknowledge(Lsn::new(300));
         feedback.acknowledge(Lsn::new(200));
         feedback.keepalive(keepalive(100), true);
-        assert_eq!(feedback.flushed(), Lsn::new(300));
+        assert_eq!(feedback.durable(), Lsn::new(300));
     }
 
     #[test]
@@ -209,7 +303,7 @@ mod tests {
         let (mut feedback, _) = feedback();
         feedback.delivered(Lsn::new(100));
         feedback.acknowledge(Lsn::new(u64::MAX));
-        assert_eq!(feedback.flushed(), Lsn::new(100));
+        assert_eq!(feedback.durable(), Lsn::new(100));
     }
 
     #[test]
@@ -219,27 +313,29 @@ mod tests {
         feedback.delivered(Lsn::new(200));
         feedback.keepalive(keepalive(900), true);
         feedback.acknowledge(Lsn::new(100));
-        assert_eq!(feedback.flushed(), Lsn::new(100));
+        assert_eq!(feedback.durable(), Lsn::new(100));
     }
 
     #[test]
     fn a_status_is_due_when_asked_for_and_every_interval() {
         let (mut feedback, start) = feedback();
-        assert_eq!(feedback.status(start), None);
+        assert_eq!(feedback.status(start, CLOCK), None);
         feedback.heard(true, start);
-        assert!(feedback.status(start).is_some_and(|status| !status.reply_requested));
-        assert_eq!(feedback.status(start), None);
+        assert!(feedback.status(start, CLOCK).is_some_and(|status| !status.reply_requested));
+        assert_eq!(feedback.status(start, CLOCK), None);
         assert_eq!(feedback.deadline(), start + Duration::from_secs(10));
-        assert!(feedback.status(start + Duration::from_secs(10)).is_some());
+        assert!(feedback.status(start + Duration::from_secs(10), CLOCK).is_some());
     }
 
     #[test]
     fn asks_a_silent_server_once_and_then_gives_up() {
         let (mut feedback, start) = feedback();
         let half = start + Duration::from_secs(30);
-        assert!(feedback.status(half).is_some_and(|status| status.reply_requested));
+        assert!(feedback.status(half, CLOCK).is_some_and(|status| status.reply_requested));
         assert!(
-            feedback.status(half + Duration::from_secs(10)).is_some_and(|status| !status.reply_requested)
+            feedback
+                .status(half + Duration::from_secs(10), CLOCK)
+                .is_some_and(|status| !status.reply_requested)
         );
         assert_eq!(feedback.timed_out(half + Duration::from_secs(29)), None);
         assert_eq!(feedback.timed_out(half + Duration::from_secs(30)), Some(Duration::from_secs(60)));
@@ -251,7 +347,7 @@ mod tests {
     fn gives_a_server_its_time_to_answer_even_if_it_was_asked_late() {
         let (mut feedback, start) = feedback();
         let late = start + Duration::from_secs(3600);
-        assert!(feedback.status(late).is_some_and(|status| status.reply_requested));
+        assert!(feedback.status(late, CLOCK).is_some_and(|status| status.reply_requested));
         assert_eq!(feedback.timed_out(late), None);
         assert_eq!(feedback.timed_out(late + Duration::from_secs(29)), None);
         assert!(feedback.timed_out(late + Duration::from_secs(30)).is_some());
@@ -261,17 +357,77 @@ mod tests {
     fn silence_counts_only_while_somebody_listens() {
         let (mut feedback, start) = feedback();
         assert!(
-            feedback.status(start + Duration::from_secs(30)).is_some_and(|status| status.reply_requested)
+            feedback
+                .status(start + Duration::from_secs(30), CLOCK)
+                .is_some_and(|status| status.reply_requested)
         );
         feedback.listen(false, start + Duration::from_secs(31));
         let later = start + Duration::from_secs(3600);
         assert_eq!(feedback.timed_out(later), None);
-        assert!(feedback.status(later).is_some_and(|status| !status.reply_requested));
+        assert!(feedback.status(later, CLOCK).is_some_and(|status| !status.reply_requested));
         assert_eq!(feedback.deadline(), later + Duration::from_secs(10));
         feedback.listen(true, later);
         assert_eq!(feedback.timed_out(later), None);
         assert!(
-            feedback.status(later + Duration::from_secs(30)).is_some_and(|status| status.reply_requested)
+            feedback
+                .status(later + Duration::from_secs(30), CLOCK)
+                .is_some_and(|status| status.reply_requested)
         );
+    }
+
+    #[test]
+    fn a_consumer_that_keeps_its_position_keeps_an_idle_one_before_the_server_hears_of_it() {
+        let (mut feedback, _) = feedback();
+        feedback.keep_idle();
+        feedback.keepalive(keepalive(500), true);
+        assert_eq!(feedback.durable(), Lsn::ZERO);
+        assert_eq!(feedback.idle_lsn(), Some(Lsn::new(500)));
+        feedback.idle_kept(Lsn::new(900));
+        assert_eq!(feedback.durable(), Lsn::new(500), "no more than was idle");
+        assert_eq!(feedback.idle_lsn(), None);
+    }
+
+    #[test]
+    fn an_idle_position_is_none_while_work_is_in_flight() {
+        let (mut feedback, _) = feedback();
+        feedback.keep_idle();
+        feedback.delivered(Lsn::new(100));
+        feedback.keepalive(keepalive(500), true);
+        assert_eq!(feedback.idle_lsn(), None);
+        feedback.idle_kept(Lsn::new(500));
+        assert_eq!(feedback.durable(), Lsn::ZERO, "whoever says so, a transaction is not durable");
+        feedback.acknowledge(Lsn::new(100));
+        assert_eq!(feedback.idle_lsn(), None, "it was kept already");
+        assert_eq!(feedback.durable(), Lsn::new(500));
+    }
+
+    #[test]
+    fn what_was_durable_before_is_told_again() {
+        let (mut feedback, start) = feedback();
+        feedback.resume_from(Lsn::new(300));
+        assert_eq!(feedback.positions().flushed, Lsn::ZERO, "nobody was told yet");
+        let status = feedback.status(start, CLOCK).expect("it is due");
+        assert_eq!((status.flushed, status.written), (Lsn::new(300), Lsn::new(300)));
+        assert_eq!(feedback.positions().flushed, Lsn::new(300));
+    }
+
+    #[test]
+    fn positions_stand_in_their_order() {
+        let (mut feedback, start) = feedback();
+        let ordered = |feedback: &Feedback| {
+            let Positions { flushed, durable, delivered, received, server_end } = feedback.positions();
+            assert!([flushed, durable, delivered, received, server_end].is_sorted(), "{feedback:?}");
+        };
+        feedback.server_at(Lsn::new(50));
+        ordered(&feedback);
+        feedback.delivered(Lsn::new(100));
+        ordered(&feedback);
+        feedback.keepalive(keepalive(120), true);
+        ordered(&feedback);
+        feedback.acknowledge(Lsn::new(100));
+        ordered(&feedback);
+        feedback.status(start, CLOCK);
+        ordered(&feedback);
+        assert_eq!(feedback.positions().flushed, Lsn::new(120));
     }
 }

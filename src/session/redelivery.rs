@@ -1,0 +1,54 @@
+//! What comes again although it is durable: after a crash a server may have forgotten what was acknowledged.
+
+use super::SessionError;
+use crate::Lsn;
+use crate::event::{Acknowledge as _, Event};
+
+/// Leaves out whole transactions that ended before a position, which is the end of one.
+///
+/// The server's own rule is used: a transaction is durable if its commit record *begins* before the position. A position
+/// inside of a transaction says nothing, since all its changes may share one, and the end of one commit may be where
+/// the next begins.
+#[derive(Debug, Default)]
+pub(super) struct Redelivery {
+    resume_lsn: Lsn,
+    skipping: Option<Lsn>,
+    skipped: u64,
+}
+
+impl Redelivery {
+    pub(super) fn resume_from(&mut self, lsn: Lsn) {
+        self.resume_lsn = self.resume_lsn.max(lsn);
+    }
+
+    /// How many transactions were left out.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The event, unless it is part of what was durable before.
+    pub(super) fn pass(&mut self, event: Event) -> Result<Option<Event>, SessionError> {
+        if let Event::Begin(begin) = &event {
+            self.skipping = (begin.commit_lsn < self.resume_lsn).then_some(begin.commit_lsn);
+        }
+        let Some(end_lsn) = event.position() else {
+            return Ok(self.skipping.is_none().then_some(event));
+        };
+        let commit_lsn = match &event {
+            Event::Commit(_) | Event::Prepare(_) => self.skipping.take(),
+            Event::CommitPrepared(commit) => self.before(commit.message().commit_lsn),
+            // Of these, no more is known than where they end.
+            _ => (end_lsn <= self.resume_lsn).then_some(end_lsn),
+        };
+        let Some(commit_lsn) = commit_lsn else { return Ok(Some(event)) };
+        if end_lsn > self.resume_lsn {
+            return Err(SessionError::NotABoundary { resume_lsn: self.resume_lsn, commit_lsn, end_lsn });
+        }
+        self.skipped += 1;
+        Ok(None)
+    }
+
+    fn before(&self, commit_lsn: Lsn) -> Option<Lsn> {
+        (commit_lsn < self.resume_lsn).then_some(commit_lsn)
+    }
+}
