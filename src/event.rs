@@ -12,7 +12,8 @@ use crate::{Lsn, Row, RowError, Timestamp, Xid};
 /// A transaction is a [`Begin`](Self::Begin), its changes and transactional messages in the order in which they
 /// were made, and a [`Commit`](Self::Commit), or a [`Prepare`](Self::Prepare) where the stream has the option
 /// `two_phase`. Transactions come whole, one after the other, in the order in which they committed or were prepared.
-/// Messages that are not transactional may stand between any two events.
+/// Messages that are not transactional stand between transactions. So does whatever follows a transaction that was begun and
+/// has no end, because the connection was lost in its midst: it comes again behind it, whole, or never.
 ///
 /// What was prepared ends later, between other transactions: in a [`CommitPrepared`](Self::CommitPrepared) or a
 /// [`RollbackPrepared`](Self::RollbackPrepared). After a reconnect a transaction may come prepared a second time, and one

@@ -134,6 +134,10 @@ impl ChangeSink for Blocked {
     async fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    async fn rollback(&mut self) -> io::Result<()> {
+        self.memory.rollback().await.map_err(io::Error::other)
+    }
 }
 
 /// Keepalives starved by a slow sink, endless reconnects: Electric #4105, PeerDB #4324, Conduit #182. The sink is

@@ -1,4 +1,5 @@
-use crate::event::{Commit, Event};
+use crate::Lsn;
+use crate::event::{Acknowledge as _, Event};
 
 /// Events in the order of the stream; may begin and end inside a transaction.
 #[derive(Debug, Default)]
@@ -24,12 +25,16 @@ impl Batch {
         self.events
     }
 
-    /// The last transaction that is complete in this batch, if one is.
-    pub fn last_commit(&self) -> Option<&Commit> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Commit(commit) => Some(commit),
-            _ => None,
-        })
+    /// The end of the last transaction that is complete in this batch, or the position of a message behind it: what is
+    /// acknowledged when the batch is durable. `None` if nothing is complete.
+    pub fn last_position(&self) -> Option<Lsn> {
+        self.events.iter().rev().find_map(Event::position)
+    }
+
+    /// Removes the events from this one on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        let removed = self.events.drain(len.min(self.events.len())..);
+        self.byte_len -= removed.map(|event| event.byte_len()).sum::<usize>();
     }
 
     /// The number of events.

@@ -40,4 +40,18 @@ impl ChangeSink for Memory {
     async fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
+
+    /// What was taken out already stays out.
+    async fn rollback(&mut self) -> Result<(), Infallible> {
+        let mut events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let inside = |event: &Event| match event {
+            Event::Change(_) | Event::Begin(_) => true,
+            Event::Message(message) => message.transactional,
+            _ => false,
+        };
+        let open = events.iter().rev().take_while(|event| inside(event)).count();
+        let whole = events.len() - open;
+        events.truncate(whole);
+        Ok(())
+    }
 }

@@ -5,10 +5,22 @@
 //!
 //! # The laws of a sink
 //!
-//! 1. Batches come in order. A batch may end inside a transaction, but nothing of a transaction may be visible to
-//!    readers before its commit was written.
-//! 2. When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
-//! 3. After an error the sink is not used again. What was not flushed comes again in the next run.
+//! 1. **Order.** Batches come in order. A batch may end inside a transaction, but nothing of a transaction may be visible
+//!    to readers before its end was written.
+//! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
+//! 3. **Rollback.** After [`rollback`](ChangeSink::rollback) nothing is left of a transaction whose end was not written. It
+//!    comes again, whole, or never.
+//! 4. **Errors.** After an error the sink is not used again. What was not flushed comes again in the next run.
+//! 5. **Progress.** A sink that keeps its own [progress](ChangeSink::progress) makes it durable together with the data,
+//!    both or neither: so it takes each transaction exactly once, whatever crashes. To the others, a transaction may come
+//!    again after a crash of this process; while it lives, none does.
+//!
+//! What coming again means depends on the [`SinkKind`]:
+//!
+//! * A sink that **mirrors** has the state of the source. It either keeps its progress, or its state is the same however often
+//!   the last transactions are applied again, in order.
+//! * A sink that **appends** has each transaction in one piece, in the order of the commits. Without progress, a piece of that
+//!   order may stand there twice: its readers tell by the positions, which come again with it.
 
 mod batch;
 #[cfg(feature = "json")]
@@ -22,7 +34,7 @@ use std::future::Future;
 pub use self::batch::Batch;
 pub use self::memory::Memory;
 pub use self::output::Output;
-use crate::Lsn;
+use crate::session::Fingerprint;
 
 /// What a sink's buffer keeps of its size from batch to batch: one large value makes it grow.
 const KEPT: usize = 16 << 20;
@@ -49,6 +61,10 @@ const KEPT: usize = 16 << 20;
 ///     async fn flush(&mut self) -> Result<(), Self::Error> {
 ///         Ok(())
 ///     }
+///
+///     async fn rollback(&mut self) -> Result<(), Self::Error> {
+///         Ok(())
+///     }
 /// }
 /// ```
 pub trait ChangeSink: Send {
@@ -61,10 +77,53 @@ pub trait ChangeSink: Send {
     /// Makes everything durable that was written so far; then it is acknowledged.
     fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// The sink's own position: the [`end_lsn`](crate::event::Commit::end_lsn) of the last transaction that is
-    /// durable in it. A sink that stores this together with the data takes each transaction exactly once; the others
-    /// may be sent some again after a crash.
-    fn resume_lsn(&mut self) -> impl Future<Output = Result<Option<Lsn>, Self::Error>> + Send {
-        std::future::ready(Ok(None))
+    /// Forgets what was written of a transaction whose end was not: the connection was lost in its midst. What follows begins
+    /// with another transaction, or with the same one again.
+    fn rollback(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// What becomes of the changes here.
+    fn kind(&self) -> SinkKind {
+        SinkKind::Append
     }
+
+    /// The sink's own position, if it keeps one together with the data. Asked for once, before the first batch.
+    ///
+    /// With each [`flush`](Self::flush) it becomes the [`last_position`](Batch::last_position) of what was written.
+    fn progress(&mut self) -> impl Future<Output = Result<Progress, Self::Error>> + Send {
+        std::future::ready(Ok(Progress::Untracked))
+    }
+
+    /// Makes a position durable by itself: at the very beginning, and when the source has gone on without anything for this
+    /// sink. Everything that was written is flushed by then. Only a sink that keeps its progress is asked to.
+    fn set_progress(
+        &mut self,
+        progress: &Fingerprint,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        _ = progress;
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What becomes of the changes in a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SinkKind {
+    /// They are added to a log, one behind the other.
+    #[default]
+    Append,
+    /// They are applied, so that the sink has the state of the source.
+    Mirror,
+}
+
+/// How far a sink is, by its own account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// It doesn't know.
+    #[default]
+    Untracked,
+    /// It keeps its position, and has none yet.
+    None,
+    /// Everything up to here is durable in it.
+    At(Fingerprint),
 }

@@ -145,6 +145,10 @@ impl ChangeSink for Sink {
     async fn flush(&mut self) -> io::Result<()> {
         self.call("flush", "flush".into()).await
     }
+
+    async fn rollback(&mut self) -> io::Result<()> {
+        self.call("rollback", "rollback".into()).await
+    }
 }
 
 /// An event in a letter.

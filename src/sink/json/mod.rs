@@ -15,6 +15,7 @@
 //! | prepare | `{"event":"prepare","xid":7,"gid":"g","prepare_lsn":"0/10","end_lsn":"0/20","prepare_time":…}`; its begin has the `"gid"` |
 //! | commit of what was prepared | `{"event":"commit_prepared","xid":7,"gid":"g","commit_lsn":…,"end_lsn":…,"commit_time":…}` |
 //! | rollback of what was prepared | `{"event":"rollback_prepared","xid":7,"gid":"g","prepare_end_lsn":…,"rollback_end_lsn":…,"prepare_time":…,"rollback_time":…}` |
+//! | the end of a transaction that has none: the connection was lost, and it comes again, or never | `{"event":"rollback"}` |
 //!
 //! A row is an object: a member for each column, by name, in the table's order. An old key has the key's columns, and
 //! any other that is not NULL; those that are missing are NULL. A value is one of
@@ -57,6 +58,9 @@
 //!   has exactly the columns of its relation, and a value exactly the forms of the table.
 //! * A relation is announced before its first row, in the same file. Announcing it again, as a second run that adds to
 //!   a file does, replaces it. `schema`, `table` and `tables` say what was announced, or the line is refused.
+//!
+//! * What stands between a begin and a `rollback`, or another begin, or the end of the file, is of a transaction that
+//!   isn't whole: it comes again behind it, or never. A `rollback` is no event, and a [`Reader`] gives none for it.
 //!
 //! A line says nothing of its neighbours: that transactions are whole, and none there twice, is not looked at.
 //!
@@ -168,5 +172,10 @@ impl ChangeSink for JsonSink {
 
     async fn flush(&mut self) -> io::Result<()> {
         self.output.sync().await
+    }
+
+    async fn rollback(&mut self) -> io::Result<()> {
+        self.lines.rollback(&mut self.buffer);
+        self.write(Batch::default()).await
     }
 }

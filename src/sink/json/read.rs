@@ -135,7 +135,7 @@ struct Relations {
 }
 
 impl Relations {
-    /// The event of a line; none for an announcement.
+    /// The event of a line; none for an announcement, or the end of a transaction that has none.
     fn event(&mut self, line: &[u8]) -> Result<Option<Event>> {
         let mut line = Object::line(line)?;
         let Text(kind) = line.member("event", "the kind of an event")?;
@@ -144,6 +144,7 @@ impl Relations {
                 self.announce(relation(&mut line)?);
                 return Ok(None);
             }
+            "rollback" => return Ok(None),
             "begin" => Event::Begin(begin(&mut line)?),
             "message" => Event::Message(message(&mut line)?),
             "commit" => Event::Commit(commit(&mut line)?),

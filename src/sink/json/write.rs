@@ -70,6 +70,11 @@ impl Lines {
         line(out, &EventLine { event, mapping: self.mapping })
     }
 
+    /// Ends a transaction whose end won't come: it begins again behind this, or never.
+    pub fn rollback(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"event\":\"rollback\"}\n");
+    }
+
     fn announce(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
         match self.announced.get(&relation.id) {
             Some(known) if Arc::ptr_eq(known, relation) => return Ok(()),

@@ -71,6 +71,11 @@ impl ChangeSink for SqlSink {
     async fn flush(&mut self) -> Result<(), SqlError> {
         Ok(self.output.sync().await?)
     }
+
+    async fn rollback(&mut self) -> Result<(), SqlError> {
+        self.script.rollback(&mut self.buffer);
+        self.write(Batch::default()).await
+    }
 }
 
 /// A change that can't be written as SQL.

@@ -95,6 +95,11 @@ impl Script {
         written
     }
 
+    /// Ends a transaction whose end won't come: it begins again behind this, or never.
+    pub fn rollback(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"ROLLBACK; -- the connection was lost\n");
+    }
+
     fn write(&self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
         match event {
             Event::Begin(begin) => {
