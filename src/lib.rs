@@ -132,10 +132,10 @@ pub mod event;
 #[cfg(feature = "serde")]
 pub mod de;
 pub mod assemble;
+pub mod session;
 pub mod catalog;
 pub mod capture;
 pub mod quote;
-pub mod session;
 
 // The socket.
 #[cfg(feature = "net")]

@@ -13,7 +13,7 @@ use std::task::Poll;
 
 use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
-use walferry::pipeline::Summary;
+use walferry::pipeline::Statistics;
 use walferry::sink::json::{JsonSink, Mapping};
 use walferry::sink::sql::SqlSink;
 use walferry::sink::{ChangeSink, Output};
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Err(source) => return fail(&Error::Io { during: "starting the runtime".into(), source }),
     };
     match runtime.block_on(replay(&arguments)) {
-        Ok(Summary { transactions, changes, acknowledged, left_out, .. }) => {
+        Ok(Statistics { transactions, changes, acknowledged, left_out, .. }) => {
             if left_out > 0 {
                 eprintln!("left out {left_out} changes of other tables");
             }
@@ -57,7 +57,7 @@ fn fail(error: &Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn replay(arguments: &Arguments) -> Result<Summary, Error> {
+async fn replay(arguments: &Arguments) -> Result<Statistics, Error> {
     let (output, source) = open(arguments).await?;
     match arguments.to {
         Target::Sql => {
@@ -87,7 +87,7 @@ async fn open(arguments: &Arguments) -> Result<(Output, Source), Error> {
     }
 }
 
-async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Result<Summary, Error> {
+async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Result<Statistics, Error> {
     let mut pipeline = Pipeline::new(sink)
         .batch_rows(arguments.batch_rows)
         .batch_bytes(arguments.batch_bytes)

@@ -36,7 +36,7 @@ pub use self::error::SessionError;
 use self::feedback::Feedback;
 pub use self::feedback::Positions;
 pub use self::fingerprint::{Fingerprint, SourceChanged, SourceState, Standing, TimelineSwitch};
-use self::redelivery::Redelivery;
+pub(crate) use self::redelivery::Redelivery;
 #[cfg(feature = "net")]
 use crate::RelationId;
 use crate::assemble::Assembler;
