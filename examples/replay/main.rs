@@ -10,6 +10,7 @@ use std::error::Error as _;
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
@@ -92,6 +93,9 @@ async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Re
         .batch_rows(arguments.batch_rows)
         .batch_bytes(arguments.batch_bytes)
         .batch_delay(arguments.batch_delay());
+    if let Some(seconds) = arguments.heartbeat {
+        pipeline = pipeline.heartbeat(Duration::from_secs(seconds));
+    }
     for table in &arguments.only {
         pipeline = pipeline.only(&table.schema, &table.name);
     }

@@ -267,7 +267,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         if self.connected.elapsed() > 2 * Backoff::LONGEST {
             self.backoff.reset();
         }
-        loop {
+        let progress = loop {
             if !self.pipeline.reconnect || !error.is_retryable() {
                 return Err(error);
             }
@@ -284,11 +284,14 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 opened = again => opened,
             };
             match opened {
-                Ok(()) => break,
+                Ok(progress) => break progress,
                 Err(failed) => error = failed,
             }
-        }
+        };
         trace::info!("connected again");
+        if self.keeps_progress {
+            self.pipeline.sink.set_progress(&progress).await.map_err(sink)?;
+        }
         self.connected = Instant::now();
         self.statistics.reconnects += 1;
         self.statistics.is_connected = true;

@@ -59,7 +59,7 @@ impl ReplicationStream {
 
     /// Connects again by the parameters that this stream's connection was made by, and goes on behind what is durable.
     /// After an error, that can be tried again.
-    pub(crate) async fn reopen(&mut self) -> Result<(), Error> {
+    pub(crate) async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         // The server lets go of the slot when it learns that this end is closed.
         self.connection.hang_up();
         let given = Arc::clone(self.connection.given());
@@ -72,8 +72,9 @@ impl ReplicationStream {
         opened.await.unwrap_or_else(|elapsed| Err(timeout(elapsed)))
     }
 
-    /// The same over a connection that is there.
-    pub(crate) async fn reopen_over(&mut self, connection: Connection) -> Result<(), Error> {
+    /// The same over a connection that is there. Gives what a consumer has to keep from now on: the source may be on another
+    /// timeline.
+    pub(crate) async fn reopen_over(&mut self, connection: Connection) -> Result<Fingerprint, Error> {
         let durable = self.positions().durable.max(self.first_progress().resume_lsn);
         let kept = self.fingerprint(durable);
         let mut stream = connection.start_replication(self.options.clone().start_lsn(durable)).await?;
@@ -86,7 +87,7 @@ impl ReplicationStream {
         }
         stream.recording = self.recording.take();
         drop(mem::replace(self, stream));
-        Ok(())
+        Ok(self.fingerprint(durable))
     }
 
     /// Writes a message to the source, over an ordinary connection: a transaction that holds nothing else. With it the

@@ -134,13 +134,13 @@ impl Source for Scripted {
         (Positions::default(), 0)
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         self.log.add("reopen");
         let opened = self.reopens.pop_front().unwrap_or(Ok(()));
         if opened.is_ok() {
             self.keep_alive_fails = None;
         }
-        opened
+        opened.map(|()| fingerprint(0x18))
     }
 
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {

@@ -151,6 +151,16 @@ async fn a_sink_that_keeps_its_progress_is_asked_first_and_keeps_the_idle_one() 
     }
 }
 
+/// The source may be on another timeline by then.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_keeps_its_progress_keeps_that_of_each_connection() {
+    let log = Log::default();
+    let source = Scripted::new([Step::Fail].into_iter().chain(transaction(0x100, 0)), &log);
+    let sink = Sink { progress: Progress::At(fingerprint(0x18)), ..Sink::new(&log) };
+    Pipeline::new(sink).drive(source, pending()).await.unwrap();
+    assert_eq!(log.only(&["reopen", "set", "write"]), ["reopen", "set 0/18", "write BC"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_keeps_no_progress_is_asked_for_none() {
     let log = Log::default();
