@@ -204,3 +204,12 @@ async fn a_monitor_sees_the_run() {
     let (run, ()) = tokio::join!(run, watch);
     assert_eq!(run.unwrap(), monitor.statistics());
 }
+
+#[test]
+fn a_run_can_be_spawned() {
+    fn spawnable(_: impl Send) {}
+    fn is_spawnable(stream: ReplicationStream, sink: crate::sink::Memory) {
+        spawnable(Pipeline::new(sink).run(stream, pending()));
+    }
+    _ = is_spawnable;
+}
