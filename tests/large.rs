@@ -121,7 +121,7 @@ fn a_transaction_larger_than_the_memory_takes_no_more_than_the_limit() {
 #[test]
 fn a_large_field_is_in_memory_twice_however_many_come_in_a_row() {
     // What is larger than 32 MiB glibc always gives back to the system.
-    let (field, limit) = if is_long() { (200 * MIB, 64 * MIB) } else { (36 * MIB, MIB) };
+    let (field, limit) = if is_long() { (200 * MIB, 64 * MIB) } else { (36 * MIB, 8 * MIB) };
     let mut ways = vec![("off", "sql"), ("on", "json")];
     if is_long() {
         ways.extend([("off", "json"), ("on", "sql")]);
