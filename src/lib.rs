@@ -15,8 +15,8 @@
 //!  XLogData,    19 messages,        └───────────┘        Datum     │         ▼ Batch             │ acknowledge(&Commit)
 //!  Keepalive,   named as in          Begin, Change…,               │     ChangeSink ── flush ────┘
 //!  StatusUpdate logicalproto.h       Message, Commit               │
-//!                                                                  ▼
-//!                                                    server: confirmed_flush_lsn
+//!                                                                  │                                  ▼
+//!  session: payloads, now, acknowledged → events, status updates, the next deadline       server: confirmed_flush_lsn
 //! ```
 //!
 //! # A program, step by step
