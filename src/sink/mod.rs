@@ -28,6 +28,7 @@ pub mod json;
 mod memory;
 mod output;
 pub mod sql;
+pub mod testkit;
 
 use std::future::Future;
 
