@@ -1,5 +1,11 @@
 //! The sinks' laws: ours keep them, and for each there is a sink that breaks it and is found out.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper of a test fails the test"
+)]
 
 #[path = "testkit/exact.rs"]
 mod exact;
@@ -39,7 +45,7 @@ async fn memory_keeps_the_laws() {
 #[tokio::test]
 async fn json_keeps_the_laws_where_every_write_waits_and_may_fail() {
     let report = testkit::check(Paper::<Json>::default).await.unwrap();
-    assert!(report.crashes > 1000 && report.cancellations > 10 && report.failures > 10, "{report:?}");
+    assert!(report.crashes > 900 && report.cancellations > 10 && report.failures > 10, "{report:?}");
     assert_eq!(report.refusals, 0, "JSON carries any bytes");
     assert_eq!(report.not_concerned, [Law::Progress]);
 }
@@ -47,7 +53,7 @@ async fn json_keeps_the_laws_where_every_write_waits_and_may_fail() {
 #[tokio::test]
 async fn a_script_keeps_the_laws_where_every_write_waits_and_may_fail() {
     let report = testkit::check(Paper::<Sql>::default).await.unwrap();
-    assert!(report.crashes > 1000 && report.cancellations > 10 && report.failures > 10, "{report:?}");
+    assert!(report.crashes > 900 && report.cancellations > 10 && report.failures > 10, "{report:?}");
     assert_eq!(report.refusals, 0, "SQL carries any bytes but zero");
     assert_eq!(report.not_concerned, [Law::Progress]);
 }
@@ -73,7 +79,7 @@ async fn a_sink_without_a_flaw_keeps_the_laws_whatever_its_kind() {
     for kind in [SinkKind::Mirror, SinkKind::Append] {
         for tracked in [true, false] {
             let report = examine(kind, tracked, Flaw::None).await.unwrap_or_else(|broken| panic!("{broken}"));
-            assert!(report.crashes > 1000 && report.cancellations > 10 && report.failures > 10, "{report:?}");
+            assert!(report.crashes > 900 && report.cancellations > 10 && report.failures > 10, "{report:?}");
             let other = if tracked { Law::Redelivery } else { Law::Progress };
             assert_eq!(report.not_concerned, [other]);
             assert_eq!(report.refusals, 0);
@@ -126,6 +132,7 @@ const WRONG: &[(SinkKind, bool, Flaw, Law)] = &[
     (SinkKind::Mirror, false, Flaw::RowByRow, Law::Failure),
     (SinkKind::Append, true, Flaw::SwallowsFailure, Law::Failure),
     (SinkKind::Mirror, false, Flaw::SwallowsFailure, Law::Failure),
+    (SinkKind::Append, false, Flaw::TellsRowOnFailure, Law::Failure),
     (SinkKind::Mirror, true, Flaw::NullText, Law::Values),
     (SinkKind::Append, false, Flaw::NullText, Law::Values),
     (SinkKind::Append, true, Flaw::EmptyIsNull, Law::Values),
@@ -164,8 +171,9 @@ async fn a_broken_law_says_what_was_done_expected_and_found() {
     let broken = examine(SinkKind::Append, false, Flaw::ForgetsFlush).await.unwrap_err();
     assert_eq!(
         broken.to_string(),
-        "the sink breaks the law of durability: after open, write 1, write 1, flush, write 1, write 1, flush, crash, \
-         open: expected x, found nothing more"
+        "the sink breaks the law of durability: after open, write 1, flush, write 1, flush, write 1, flush, write 1, \
+         flush, crash, open: expected the transaction that ends at F/FFFFFF60 [insert testkit(\"a\", \"1\", \
+         \"kZ7vQxkZ7vQxkZ7vQxkZ7vQxkZ7vQxkZ7vQxkZ7v…\" of 6000 bytes), insert testkit(\"b\", NULL, NULL)], found nothing more"
     );
     let broken = examine(SinkKind::Mirror, true, Flaw::NullText).await.unwrap_err();
     assert!(broken.expected.contains("\"null\"") && broken.found.contains("NULL"), "{broken}");

@@ -16,7 +16,7 @@ use walferry::{Lsn, Row};
 
 /// What is wrong with a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     None,
     /// None either: it says that it can't hold what isn't UTF-8.
     Refuses,
@@ -43,6 +43,7 @@ pub enum Flaw {
     TwoSteps,
     RowByRow,
     SwallowsFailure,
+    TellsRowOnFailure,
     NullText,
     EmptyIsNull,
     UnchangedIsNull,
@@ -74,16 +75,16 @@ struct Disk {
 }
 
 #[derive(Clone)]
-pub struct Store {
+pub(crate) struct Store {
     disk: Arc<Mutex<Disk>>,
     kind: SinkKind,
-    pub shows: SinkKind,
+    pub(crate) shows: SinkKind,
     tracked: bool,
     flaw: Flaw,
 }
 
 impl Store {
-    pub fn new(kind: SinkKind, tracked: bool, flaw: Flaw) -> Self {
+    pub(crate) fn new(kind: SinkKind, tracked: bool, flaw: Flaw) -> Self {
         Self { disk: Arc::default(), kind, shows: kind, tracked, flaw }
     }
 
@@ -131,7 +132,7 @@ impl Storage for Store {
 }
 
 /// Puts whole transactions into the cache, and the cache on the disk when it is flushed.
-pub struct Sink {
+pub(crate) struct Sink {
     store: Store,
     open: Vec<Change>,
     begins: Lsn,
@@ -268,6 +269,13 @@ impl Sink {
                 self.open.clear();
                 return Ok(());
             }
+            Err(_) if self.is(Flaw::TellsRowOnFailure) => {
+                let values = self.open.iter().flat_map(Change::rows).flat_map(|row| row.tuple().iter());
+                let texts =
+                    values.filter_map(|datum| if let Datum::Text(text) = datum { Some(text) } else { None });
+                let texts: Vec<_> = texts.map(String::from_utf8_lossy).collect();
+                return Err(Failed::new(&format!("the disk has failed, writing {texts:?}")));
+            }
             done => done?,
         }
         if self.is(Flaw::SkipsByPosition) && self.last.is_some_and(|last| self.begins <= last) {
@@ -400,12 +408,13 @@ fn apply(rows: &mut BTreeMap<Vec<u8>, Row>, changes: &[Change], once: bool) -> R
 fn id(row: &Row) -> Vec<u8> {
     match row.tuple().get(0) {
         Some(Datum::Text(id)) => id.to_vec(),
-        other => panic!("a key that is {other:?}"),
+        // What takes a text for NULL does so here, too.
+        _ => Vec::new(),
     }
 }
 
 #[derive(Debug)]
-pub struct Failed {
+pub(crate) struct Failed {
     message: String,
     source: Option<FromUtf8Error>,
 }

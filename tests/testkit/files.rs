@@ -19,7 +19,7 @@ use walferry::sink::{ChangeSink, Output};
 use crate::script;
 
 /// What is written to a file, and how it is read.
-pub trait Format: Send + 'static {
+pub(crate) trait Format: Send + 'static {
     type Sink: ChangeSink;
 
     fn sink(output: Output) -> Self::Sink;
@@ -28,7 +28,7 @@ pub trait Format: Send + 'static {
     fn read(files: &[Vec<u8>]) -> Result<Vec<Transaction>, BoxError>;
 }
 
-pub struct Json;
+pub(crate) struct Json;
 
 impl Format for Json {
     type Sink = JsonSink;
@@ -49,7 +49,7 @@ impl Format for Json {
     }
 }
 
-pub struct Sql;
+pub(crate) struct Sql;
 
 impl Format for Sql {
     type Sink = SqlSink;
@@ -64,7 +64,7 @@ impl Format for Sql {
 }
 
 /// Files in a folder.
-pub struct Folder<F> {
+pub(crate) struct Folder<F> {
     folder: TempDir,
     files: usize,
     format: PhantomData<F>,
@@ -97,7 +97,7 @@ impl<F: Format> Storage for Folder<F> {
 }
 
 /// Files in memory that wait at each write, take part of what is written, may fail, and lose part of what was not flushed.
-pub struct Paper<F> {
+pub(crate) struct Paper<F> {
     sheets: Arc<Mutex<Sheets>>,
     format: PhantomData<F>,
 }

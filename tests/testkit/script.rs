@@ -9,7 +9,7 @@ use walferry::{Lsn, Row};
 type Text = Option<Vec<u8>>;
 
 /// The transactions that it commits. One that it ends inside of is rolled back, and so is what a connection had begun.
-pub fn transactions(sql: &[u8]) -> Vec<Transaction> {
+pub(crate) fn transactions(sql: &[u8]) -> Vec<Transaction> {
     let (mut rest, mut committed, mut open) = (Script(sql), Vec::new(), Vec::new());
     while let Some(statement) = rest.statement() {
         match statement {

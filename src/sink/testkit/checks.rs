@@ -3,6 +3,7 @@
 use super::history::History;
 use super::trial::{Call, Outcome, Plan, Trial};
 use super::{Broken, Law, Report, Storage, values};
+use crate::event::Event;
 
 /// From an event a batch to all in one, flushed often and seldom.
 const PLANS: [Plan; 5] = [
@@ -82,14 +83,18 @@ async fn rollback<S: Storage>(history: &History, mut new: impl FnMut() -> S) -> 
         report.add(needless_rollback(history, new(), step).await?);
     }
     for step in 0..history.steps() {
-        let (start, end) = (history.start_of(step), history.start_of(step + 1));
-        let without = &history.without(step);
-        for cut in start + 1..end {
+        for cut in history.start_of(step) + 1..history.start_of(step + 1) {
+            for (flush, crash) in [(false, false), (false, true), (true, false), (true, true)] {
+                report.add(half_comes_again(history, new(), cut, flush, crash).await?);
+            }
+        }
+    }
+    for step in 0..=history.steps() {
+        let stray = history.stray(step);
+        for cut in 1..=stray.len() {
             for flush in [false, true] {
-                let half = Half { start, cut, flush };
-                report.add(half.comes_again(history, new(), false).await?);
-                report.add(half.comes_again(history, new(), true).await?);
-                report.add(half.never_comes(history, without, new()).await?);
+                let half = stray.get(..cut).unwrap_or_default();
+                report.add(half_never_comes(history, new(), step, half, flush).await?);
             }
         }
     }
@@ -99,76 +104,65 @@ async fn rollback<S: Storage>(history: &History, mut new: impl FnMut() -> S) -> 
 /// Where nothing is begun: what is complete stays, flushed or not.
 async fn needless_rollback<S: Storage>(history: &History, storage: S, step: usize) -> Result<Report, Broken> {
     let mut trial = Trial::start(Law::Rollback, history, storage).await?;
-    if step > 0 {
-        trial.run(Call::Write(history.start_of(step))).await?;
-    }
+    trial.run(Call::Write(history.start_of(step))).await?;
     trial.rollback().await?;
     trial.rollback().await?;
     trial.check_visible(0..=step).await?;
     trial.finish().await
 }
 
-/// A transaction that begins behind so many events and is cut behind so many, and whether it is flushed so.
-#[derive(Clone, Copy)]
-struct Half {
-    start: usize,
+/// Cut behind so many events, perhaps flushed so; perhaps with a crash before it comes again.
+async fn half_comes_again<S: Storage>(
+    history: &History,
+    storage: S,
     cut: usize,
     flush: bool,
+    crash: bool,
+) -> Result<Report, Broken> {
+    let mut trial = Trial::start(Law::Rollback, history, storage).await?;
+    trial.run(Call::Write(cut)).await?;
+    if flush {
+        trial.flush().await?;
+    }
+    trial.rollback().await?;
+    trial.check_visible(0..=history.complete(cut)).await?;
+    if crash {
+        trial.flush().await?;
+        trial = trial.crash().await?;
+        trial.resume(0).await?;
+    }
+    trial.finish().await
 }
 
-impl Half {
-    async fn comes_again<S: Storage>(
-        self,
-        history: &History,
-        storage: S,
-        after_crash: bool,
-    ) -> Result<Report, Broken> {
-        let mut trial = Trial::start(Law::Rollback, history, storage).await?;
-        trial.run(Call::Write(self.cut)).await?;
-        if self.flush {
-            trial.flush().await?;
-        }
-        trial.rollback().await?;
-        trial.check_visible(0..=history.complete(self.cut)).await?;
-        if after_crash {
-            trial.flush().await?;
-            trial = trial.crash().await?;
-            trial.resume(0).await?;
-        }
-        trial.finish().await
+async fn half_never_comes<S: Storage>(
+    history: &History,
+    storage: S,
+    step: usize,
+    half: &[Event],
+    flush: bool,
+) -> Result<Report, Broken> {
+    let mut trial = Trial::start(Law::Rollback, history, storage).await?;
+    trial.run(Call::Write(history.start_of(step))).await?;
+    trial.write_in_vain(half).await?;
+    if flush {
+        trial.flush().await?;
     }
-
-    async fn never_comes<S: Storage>(
-        self,
-        history: &History,
-        without: &History,
-        storage: S,
-    ) -> Result<Report, Broken> {
-        let mut trial = Trial::start(Law::Rollback, without, storage).await?;
-        trial.run(Call::Write(self.start)).await?;
-        trial.write_in_vain(history.events(self.start, self.cut)).await?;
-        if self.flush {
-            trial.flush().await?;
-        }
-        trial.rollback().await?;
-        trial.finish().await
-    }
+    trial.rollback().await?;
+    trial.finish().await
 }
 
 async fn progress<S: Storage>(history: &History, mut new: impl FnMut() -> S) -> Result<Report, Broken> {
     let mut report = crashes(Law::Progress, history, 0, &mut new).await?;
     for step in 0..=history.steps() {
         let Some(idle) = history.idle_behind(step) else { continue };
-        for behind in [0, 1, 2] {
+        let stray = history.stray(step);
+        // What may follow without a later position: nothing, a flush of nothing, a flush of the beginning of a transaction.
+        for behind in [None, Some(0), Some(2)] {
             let mut trial = Trial::start(Law::Progress, history, new()).await?;
-            if step > 0 {
-                trial.run(Call::Write(history.start_of(step))).await?;
-                trial.flush().await?;
-            }
+            trial.run(Call::Write(history.start_of(step))).await?;
+            trial.flush().await?;
             trial.idle(idle).await?;
-            if behind > 0 {
-                // Nothing, or the beginning of a transaction: there is no later position.
-                let half = history.events(history.start_of(step), history.start_of(step) + behind - 1);
+            if let Some(half) = behind.and_then(|cut| stray.get(..cut)) {
                 trial.write_in_vain(half).await?;
                 trial.flush().await?;
             }
@@ -241,7 +235,8 @@ async fn failure<S: Storage>(history: &History, mut new: impl FnMut() -> S) -> R
                 return Ok(Report::not_concerned(Law::Failure));
             }
             for call in HALVES.calls(history) {
-                if let Outcome::Failed(_) = trial.call(call, u64::MAX).await {
+                if let Outcome::Failed(error) = trial.call(call, u64::MAX).await {
+                    trial.check_error(&*error)?;
                     failures += 1;
                     break;
                 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::history::History;
+use super::history::{History, id};
 use super::{Transaction, Visible};
 use crate::Row;
 use crate::event::{Change, OldRow};
@@ -100,12 +100,13 @@ fn rows(history: &History, steps: RangeInclusive<usize>, seen: &[Row]) -> Result
         return Ok(());
     }
     let expected = history.rows(*steps.end());
-    let longest = expected.len().max(seen.len());
-    let pairs = (0..longest).map(|number| (expected.get(number), seen.get(number)));
-    let (expected, found) = pairs.into_iter().find(|(one, other)| one != other).unwrap_or_default();
-    let describe = |row: Option<&Row>| row.map_or_else(|| "no more rows".into(), describe_row);
+    let missing = expected.iter().find(|row| !seen.contains(row));
+    let instead = missing.and_then(|missing| seen.iter().find(|row| id(row) == id(missing)));
+    let found = instead.or_else(|| seen.iter().find(|row| !expected.contains(row)));
     let or_earlier = if steps.start() < steps.end() { ", or an earlier state" } else { "" };
-    Err(Difference { expected: format!("{}{or_earlier}", describe(expected)), found: describe(found) })
+    let expected = missing.map_or_else(|| format!("{} rows and no more", expected.len()), describe_row);
+    let found = found.map_or_else(|| format!("{} rows without it", seen.len()), describe_row);
+    Err(Difference { expected: format!("{expected}{or_earlier}"), found })
 }
 
 fn describe_change(change: &Change) -> String {

@@ -16,6 +16,8 @@ use crate::{Lsn, Oid, RelationId, Row, Timestamp, Xid};
 pub(super) const START: u64 = 0xF_FFFF_FF00;
 /// How far a transaction is from the one before, unless they touch.
 const GAP: u64 = 0x40;
+/// Stands in values, to be found wherever one is repeated.
+pub(super) const MARK: &[u8] = b"kZ7vQx";
 /// What a commit record takes.
 const RECORD: u64 = 0x20;
 
@@ -111,7 +113,7 @@ impl History {
     /// that begins where the last one ended, one without changes, messages, values that are not sent.
     pub(super) fn ordinary() -> Self {
         use Datum::{Null, Text, Unchanged};
-        let large = [b'x'; 5000];
+        let large = MARK.repeat(1000);
         let (a, b, c, large) = (Text(b"a"), Text(b"b"), Text(b"c"), Text(&large));
         Self::new()
             .transaction(GAP, [insert([a, Text(b"1"), large]), insert([b, Null, Null])])
@@ -177,16 +179,13 @@ impl History {
         self
     }
 
-    /// The same source, had this step not been.
-    pub(super) fn without(&self, number: usize) -> Self {
-        let mut history = Self::new();
-        for (other, step) in self.steps.iter().enumerate() {
-            if other != number {
-                history.events.extend_from_slice(self.events(self.start_of(other), step.end));
-                history.steps.push(Step { end: history.events.len(), ..step.clone() });
-            }
-        }
-        history
+    /// The events of a transaction behind so many steps, up to its end, which is not there: it never comes.
+    pub(super) fn stray(&self, steps: usize) -> Vec<Event> {
+        let row = |id| insert([Datum::Text(id), Datum::Null, Datum::Null]);
+        let here = Self { events: Vec::new(), steps: self.steps.iter().take(steps).cloned().collect() };
+        let mut stray = here.transaction(0, [row(b"stray"), truncate(), row(b"another")]);
+        stray.events.pop();
+        stray.events
     }
 
     /// How many events there are.

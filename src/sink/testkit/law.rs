@@ -26,11 +26,11 @@ pub enum Law {
     Redelivery,
     /// A crash in the middle of a call: its future was polled some times, then dropped.
     Cancellation,
-    /// The storage fails in the middle of a call, once or from then on: the sink says so, and going on behind it, as
-    /// after a crash, loses nothing. For storages that can [fail](super::Storage::fail).
+    /// The storage fails in the middle of a call, once or from then on: the sink says so, without a value in its error,
+    /// and going on behind it, as after a crash, loses nothing. For storages that can [fail](super::Storage::fail).
     Failure,
     /// Any value arrives byte for byte; or the sink refuses it, with nothing of its transaction visible, and nothing of
-    /// the value in the error.
+    /// the value in the error, or in one that it comes from.
     Values,
     /// The same for a value of 8 MiB.
     Size,

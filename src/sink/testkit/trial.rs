@@ -1,12 +1,13 @@
 //! One storage, and the sinks that are opened over it, one behind the other.
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::task::Poll;
 
 use super::compare::{Difference, compare};
-use super::history::{History, START};
+use super::history::{History, MARK, START};
 use super::{BoxError, Broken, Law, Report, Storage, Visible};
 use crate::Lsn;
 use crate::event::Event;
@@ -300,6 +301,18 @@ impl<'h, S: Storage> Trial<'h, S> {
         Ok(steps)
     }
 
+    /// Checks that an error tells no value.
+    pub(super) fn check_error(&self, error: &(dyn StdError + 'static)) -> Result<(), Broken> {
+        if tells(error) {
+            return Err(self.broken(
+                self.law,
+                "an error without a value in it, in all that it comes from",
+                "one with it",
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn failed(&self, expected: impl Into<String>, error: BoxError) -> Broken {
         Broken { source: Some(error), ..self.broken(self.law, expected, "an error") }
     }
@@ -357,4 +370,16 @@ async fn patiently<E: Into<BoxError>>(call: impl Future<Output = Result<(), E>>,
         }
     })
     .await
+}
+
+/// Whether an error, or one that it comes from, shows a marked value, in any of the forms in which bytes are shown.
+fn tells(error: &(dyn StdError + 'static)) -> bool {
+    let text = String::from_utf8_lossy(MARK);
+    let hex: String = MARK.iter().map(|byte| format!("{byte:02x}")).collect();
+    let numbers: Vec<_> = MARK.iter().map(u8::to_string).collect();
+    let marks = [text.to_lowercase(), hex, numbers.join(", "), numbers.join(",")];
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| {
+        let told = format!("{error}\n{error:?}").to_lowercase();
+        marks.iter().any(|mark| told.contains(mark))
+    })
 }
