@@ -81,7 +81,7 @@
 //! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct;
 //! what types the row's columns may have, those of users among them, says [`Row::types`].
 //!
-//! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
+//! A sink of your own implements [`ChangeSink`], and [`sink::testkit`] checks it. A [`capture`] records what a
 //! server sent, to be replayed without it.
 //!
 //! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].

@@ -293,7 +293,8 @@ impl Sink {
             }
         }
         if self.is(Flaw::ProgressFirst) {
-            disk.durable.progress = disk.cache.progress.clone();
+            let progress = disk.cache.progress.clone();
+            disk.durable.progress = progress;
         }
         if self.is(Flaw::ProgressLater) {
             (disk.durable.rows, disk.durable.log) = (disk.cache.rows.clone(), disk.cache.log.clone());
@@ -356,8 +357,9 @@ impl Sink {
             lossy.push(String::from_utf8_lossy(text).into_owned());
         }
         let datums = row.tuple().iter().zip(&lossy).map(|(datum, lossy)| match (self.store.flaw, datum) {
-            (Flaw::NullText, Datum::Text(b"null")) | (Flaw::EmptyIsNull, Datum::Text(b"")) => Datum::Null,
-            (Flaw::UnchangedIsNull, Datum::Unchanged) => Datum::Null,
+            (Flaw::NullText, Datum::Text(b"null"))
+            | (Flaw::EmptyIsNull, Datum::Text(b""))
+            | (Flaw::UnchangedIsNull, Datum::Unchanged) => Datum::Null,
             (Flaw::Trims, Datum::Text(text)) => Datum::Text(text.trim_ascii()),
             (Flaw::Lossy, Datum::Text(_)) => Datum::Text(lossy.as_bytes()),
             (Flaw::CutsAtOneMegabyte, Datum::Text(text)) => Datum::Text(&text[..text.len().min(1 << 20)]),
@@ -367,13 +369,16 @@ impl Sink {
     }
 
     fn check(&self, text: &[u8]) -> Result<(), Failed> {
-        let Err(error) = String::from_utf8(text.to_vec()) else { return Ok(()) };
+        if std::str::from_utf8(text).is_ok() {
+            return Ok(());
+        }
         match self.store.flaw {
             Flaw::Refuses | Flaw::RefusesHalf => Err(Failed::new("a value is not UTF-8")),
             Flaw::TellsValue => Err(Failed::new(&format!("not UTF-8: {}", String::from_utf8_lossy(text)))),
-            Flaw::TellsBytesInTheSource => {
-                Err(Failed { message: "a value is not UTF-8".into(), source: Some(error) })
-            }
+            Flaw::TellsBytesInTheSource => Err(Failed {
+                message: "a value is not UTF-8".into(),
+                source: String::from_utf8(text.to_vec()).err(),
+            }),
             _ => Ok(()),
         }
     }

@@ -65,20 +65,20 @@ impl Format for Sql {
 
 /// Files in a folder.
 pub(crate) struct Folder<F> {
-    folder: TempDir,
+    place: TempDir,
     files: usize,
     format: PhantomData<F>,
 }
 
 impl<F> Default for Folder<F> {
     fn default() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), files: 0, format: PhantomData }
+        Self { place: tempfile::tempdir().expect("a folder"), files: 0, format: PhantomData }
     }
 }
 
 impl<F> Folder<F> {
     fn path(&self, file: usize) -> std::path::PathBuf {
-        self.folder.path().join(file.to_string())
+        self.place.path().join(file.to_string())
     }
 }
 

@@ -63,7 +63,7 @@ impl Script<'_> {
             return self.update().map(Statement::Change);
         }
         if self.take(&format!("DELETE FROM {TABLE} WHERE \"id\" = ")).is_some() {
-            let old = key(self.value()?);
+            let old = key(&self.value()?);
             self.take(ONE_ROW)?;
             return Some(Statement::Change(Change::Delete { old }));
         }
@@ -84,8 +84,7 @@ impl Script<'_> {
         self.take(", ")?;
         let large = self.value()?;
         self.take(");\n")?;
-        let values = [&id, &body, &large].map(|value| value.as_deref().map_or(Datum::Null, Datum::Text));
-        Some(Change::Insert { new: row(values) })
+        Some(Change::Insert { new: row([datum(&id), datum(&body), datum(&large)]) })
     }
 
     fn update(&mut self) -> Option<Change> {
@@ -102,11 +101,9 @@ impl Script<'_> {
         self.take(" WHERE \"id\" = ")?;
         let id = self.value()?;
         self.take(ONE_ROW)?;
-        let datum = |value: &Text| value.clone().map_or(Datum::Null, |text| Datum::Text(text.leak()));
         let [new_id, body, large] = &set;
-        let unchanged = |value: &Option<Text>| value.as_ref().map_or(Datum::Unchanged, datum);
-        let new = row([datum(new_id.as_ref().unwrap_or(&id)), unchanged(body), unchanged(large)]);
-        Some(Change::Update { old: new_id.is_some().then(|| key(id)), new })
+        let new = row([datum(new_id.as_ref().unwrap_or(&id)), sent(body), sent(large)]);
+        Some(Change::Update { old: new_id.is_some().then(|| key(&id)), new })
     }
 
     fn take(&mut self, text: &str) -> Option<()> {
@@ -160,7 +157,15 @@ fn row(values: [Datum<'_>; 3]) -> Row {
     Row::new(testkit::table(), Tuple::from_datums(values)).expect("three columns")
 }
 
-fn key(id: Text) -> OldRow {
-    let id = id.as_deref().map_or(Datum::Null, Datum::Text);
-    OldRow::Key(row([id, Datum::Null, Datum::Null]))
+fn key(id: &Text) -> OldRow {
+    OldRow::Key(row([datum(id), Datum::Null, Datum::Null]))
+}
+
+fn datum(value: &Text) -> Datum<'_> {
+    value.as_deref().map_or(Datum::Null, Datum::Text)
+}
+
+/// What a statement doesn't set, it leaves alone.
+fn sent(value: &Option<Text>) -> Datum<'_> {
+    value.as_ref().map_or(Datum::Unchanged, datum)
 }

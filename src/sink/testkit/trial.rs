@@ -9,10 +9,10 @@ use std::task::Poll;
 use super::compare::{Difference, compare};
 use super::history::{History, MARK, START};
 use super::{BoxError, Broken, Law, Report, Storage, Visible};
-use crate::Lsn;
 use crate::event::Event;
 use crate::session::Fingerprint;
 use crate::sink::{Batch, ChangeSink, Progress, SinkKind};
+use crate::{Lsn, quote};
 
 /// How many of the last calls an error tells.
 const TOLD: usize = 12;
@@ -375,9 +375,15 @@ async fn patiently<E: Into<BoxError>>(call: impl Future<Output = Result<(), E>>,
 /// Whether an error, or one that it comes from, shows a marked value, in any of the forms in which bytes are shown.
 fn tells(error: &(dyn StdError + 'static)) -> bool {
     let text = String::from_utf8_lossy(MARK);
-    let hex: String = MARK.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = Vec::new();
+    quote::hex(&mut hex, MARK);
     let numbers: Vec<_> = MARK.iter().map(u8::to_string).collect();
-    let marks = [text.to_lowercase(), hex, numbers.join(", "), numbers.join(",")];
+    let marks = [
+        text.to_lowercase(),
+        String::from_utf8_lossy(&hex).into_owned(),
+        numbers.join(", "),
+        numbers.join(","),
+    ];
     std::iter::successors(Some(error), |&error| error.source()).any(|error| {
         let told = format!("{error}\n{error:?}").to_lowercase();
         marks.iter().any(|mark| told.contains(mark))

@@ -87,7 +87,6 @@ async fn deliver<S: Storage>(law: Law, history: &History, storage: S) -> Result<
             trial.check_error(&*error)?;
             let mut trial = trial.crash().await?;
             trial.resume(0).await?;
-            trial.check_visible(step..=step).await?;
             trial.report.refusals += 1;
             return Ok(trial.report);
         }
