@@ -418,7 +418,6 @@ fn id(row: &Row) -> Vec<u8> {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Failed {
     message: String,
     source: Option<FromUtf8Error>,
@@ -437,6 +436,13 @@ impl Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Failed {
+    /// Leaves out what it comes from: who asks for that is told.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
