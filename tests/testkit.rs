@@ -120,6 +120,7 @@ const WRONG: &[(SinkKind, bool, Flaw, Law)] = &[
     (SinkKind::Append, true, Flaw::ProgressLater, Law::Progress),
     (SinkKind::Mirror, true, Flaw::ProgressLater, Law::Progress),
     (SinkKind::Mirror, true, Flaw::GoesBack, Law::Progress),
+    (SinkKind::Append, true, Flaw::LosesProgress, Law::Progress),
     (SinkKind::Mirror, true, Flaw::ForgetsTimeline, Law::Progress),
     (SinkKind::Append, true, Flaw::ForgetsIdle, Law::Progress),
     (SinkKind::Append, true, Flaw::SignedSystem, Law::Progress),

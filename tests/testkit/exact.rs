@@ -33,6 +33,7 @@ pub(crate) enum Flaw {
     ProgressFirst,
     ProgressLater,
     GoesBack,
+    LosesProgress,
     ForgetsTimeline,
     ForgetsIdle,
     SignedSystem,
@@ -108,6 +109,9 @@ impl Storage for Store {
             let mut disk = self.disk();
             if self.flaw == Flaw::StartsAnew {
                 disk.durable = State::default();
+            }
+            if self.flaw == Flaw::LosesProgress {
+                disk.durable.progress = None;
             }
             disk.cache = disk.durable.clone();
         }

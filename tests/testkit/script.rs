@@ -102,7 +102,7 @@ impl Script<'_> {
         let id = self.value()?;
         self.take(ONE_ROW)?;
         let [new_id, body, large] = &set;
-        let new = row([datum(new_id.as_ref().unwrap_or(&id)), sent(body), sent(large)]);
+        let new = row([datum(new_id.as_ref().unwrap_or(&id)), sent(body.as_ref()), sent(large.as_ref())]);
         Some(Change::Update { old: new_id.is_some().then(|| key(&id)), new })
     }
 
@@ -166,6 +166,6 @@ fn datum(value: &Text) -> Datum<'_> {
 }
 
 /// What a statement doesn't set, it leaves alone.
-fn sent(value: &Option<Text>) -> Datum<'_> {
-    value.as_ref().map_or(Datum::Unchanged, datum)
+fn sent(value: Option<&Text>) -> Datum<'_> {
+    value.map_or(Datum::Unchanged, datum)
 }

@@ -67,7 +67,8 @@
 //! A [`Law`] that is broken is an error, which says what was done, what was expected and what was found:
 //!
 //! ```text
-//! the sink breaks the law of durability: after open, write 4, flush, crash: expected at least 1 transactions, found none
+//! the sink breaks the law of values: after open, write 2, write 1, flush, write 2, write 3, flush:
+//! expected testkit("null", "null", "null"), found testkit("null", NULL, NULL)
 //! ```
 //!
 //! What the history holds is of one [`table`]: inserts, updates of values and of keys, values that are not sent,
@@ -137,8 +138,10 @@ pub struct Transaction {
     pub changes: Vec<Change>,
 }
 
-/// Checks all laws, in the order of [`Law::ALL`], over one new storage after the other: some thousands. Takes a second for
-/// what is in memory, and as long as that many flushes take for what isn't.
+/// Checks all laws, in the order of [`Law::ALL`], over one new storage after the other.
+///
+/// There are more than a thousand, with some twenty calls each: what is in memory takes a second or two, and what isn't as
+/// long as some ten thousand flushes.
 ///
 /// # Errors
 ///
