@@ -1,22 +1,22 @@
 //! Stream → sink → acknowledge.
 
+mod backoff;
+mod run;
 mod source;
+mod statistics;
+mod tables;
 
-use std::collections::HashSet;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::Read;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
-
-use self::source::Source;
+use self::run::Run;
+use self::source::{Captured, Source};
+pub use self::statistics::{Monitor, Statistics};
+use self::tables::Tables;
 use crate::error::Error;
-use crate::event::{Acknowledge, Change, Event};
-use crate::pgoutput::Relation;
-use crate::sink::{Batch, ChangeSink};
-use crate::{Lsn, ReplicationStream, capture, trace};
+use crate::sink::ChangeSink;
+use crate::{ReplicationStream, capture};
 
 /// Brings a stream into a sink: gathers events into batches, writes and flushes them, and acknowledges what was
 /// flushed, while the server is kept from giving up on a slow sink.
@@ -30,8 +30,8 @@ use crate::{Lsn, ReplicationStream, capture, trace};
 /// # async fn example(stream: ReplicationStream) -> Result<(), walferry::Error> {
 /// let sink = SqlSink::new(Output::stdout(), stream.context().catalog.clone());
 /// let shutdown = async { _ = tokio::signal::ctrl_c().await };
-/// let summary = Pipeline::new(sink).run(stream, shutdown).await?;
-/// println!("{} changes", summary.changes);
+/// let statistics = Pipeline::new(sink).run(stream, shutdown).await?;
+/// println!("{} changes", statistics.changes);
 /// # Ok(())
 /// # }
 /// ```
@@ -43,20 +43,9 @@ pub struct Pipeline<S> {
     batch_bytes: usize,
     batch_delay: Duration,
     tables: Tables,
-}
-
-/// What a pipeline has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Transactions that were flushed; one that is prepared and committed counts twice.
-    pub transactions: u64,
-    /// Changes that were flushed.
-    pub changes: u64,
-    /// Changes of tables that were left out on request; a TRUNCATE of several counts for each of them.
-    pub left_out: u64,
-    /// The end of the last transaction that was acknowledged; 0/0 if none was.
-    pub acknowledged: Lsn,
+    reconnect: bool,
+    heartbeat: Option<Duration>,
+    monitor: Monitor,
 }
 
 impl<S: ChangeSink> Pipeline<S> {
@@ -68,6 +57,9 @@ impl<S: ChangeSink> Pipeline<S> {
             batch_bytes: 8 << 20,
             batch_delay: Duration::from_millis(100),
             tables: Tables::default(),
+            reconnect: true,
+            heartbeat: None,
+            monitor: Monitor::default(),
         }
     }
 
@@ -92,7 +84,7 @@ impl<S: ChangeSink> Pipeline<S> {
     /// Passes on the changes of this table, and of others named so, and leaves out all the rest. Exact names.
     ///
     /// What is left out is acknowledged with its transaction, and so lost to this slot: it is counted in
-    /// [`Summary::left_out`].
+    /// [`Statistics::left_out`].
     pub fn only(mut self, schema: &str, table: &str) -> Self {
         self.tables.only.insert((schema.to_owned(), table.to_owned()));
         self
@@ -104,19 +96,47 @@ impl<S: ChangeSink> Pipeline<S> {
         self
     }
 
+    /// Whether a connection that is lost is made again, for ever, with growing waits; yes, if not said. An error that
+    /// does not pass by itself ([`Error::is_retryable`]) ends the run in any case.
+    pub fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Writes a message to the source when nothing has come from it for that long: a transaction that holds nothing else,
+    /// over a connection of its own. Not done if not said.
+    ///
+    /// A slot moves by itself as long as anybody writes to any database of the server. Where nobody does, and the log grows all
+    /// the same (by `archive_timeout`, say), this moves it. The role must be allowed to connect and to call
+    /// `pg_logical_emit_message`; if it can't, that is logged, and nothing else. Sinks don't see these messages, only
+    /// the transactions around them.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.heartbeat = Some(interval.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// What the pipeline does, to look at while it runs.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
     /// Runs until the stream ends, or until `shutdown` is ready: then the batch in hand is finished, and everything
     /// that is complete is flushed and acknowledged.
     ///
+    /// A sink that keeps its progress is asked for it first, and gets what it doesn't have.
+    ///
     /// # Errors
     ///
-    /// The stream's, or [`Error::Sink`]. What was flushed before is acknowledged as far as the server could still be
+    /// The stream's, if they don't pass by themselves; [`Error::Source`], when it is not the one that the sink has followed;
+    /// [`Error::Sink`]. What was flushed before is acknowledged as far as the server could still be
     /// reached; the rest comes again.
     pub async fn run(
         self,
         stream: ReplicationStream,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<Summary, Error> {
-        self.drive(stream, shutdown).await
+    ) -> Result<Statistics, Error> {
+        // The stream and its buffers lie in it: too much for the stack of whoever calls.
+        Box::pin(self.drive(stream, shutdown)).await
     }
 
     /// The same from a capture, which has no one to acknowledge to.
@@ -128,163 +148,16 @@ impl<S: ChangeSink> Pipeline<S> {
         self,
         events: capture::Events<R>,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<Summary, Error> {
-        self.drive(source::Captured::new(events), shutdown).await
+    ) -> Result<Statistics, Error> {
+        self.drive(Captured::new(events), shutdown).await
     }
 
     async fn drive(
-        mut self,
-        mut source: impl Source,
+        self,
+        source: impl Source,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<Summary, Error> {
-        let mut shutdown = pin!(shutdown);
-        let mut summary = Summary::default();
-        let mut end = End::Batch;
-        while end == End::Batch {
-            let batch;
-            (batch, end) = self.gather(&mut source, shutdown.as_mut(), &mut summary).await?;
-            match self.deliver(batch, &mut source, &mut summary).await {
-                Ok(()) => {}
-                Err(failed @ Error::Sink(_)) => {
-                    // Whether or not the server hears of what was durable before: the sink's error is what counts.
-                    let _ = source.finish().await;
-                    return Err(failed);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        source.finish().await?;
-        Ok(summary)
-    }
-
-    /// Collects events until a batch is full or old enough, or until there are no more.
-    async fn gather(
-        &self,
-        source: &mut impl Source,
-        mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
-        summary: &mut Summary,
-    ) -> Result<(Batch, End), Error> {
-        let mut batch = Batch::default();
-        let mut deadline = None;
-        while batch.len() < self.batch_rows && batch.byte_len() < self.batch_bytes {
-            let next = poll_fn(|cx| match shutdown.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => source.poll_next(cx).map(Some),
-            });
-            let next = match deadline {
-                None => next.await,
-                Some(deadline) => match timeout_at(deadline, next).await {
-                    Ok(next) => next,
-                    Err(_) => return Ok((batch, End::Batch)),
-                },
-            };
-            let Some(event) = next.flatten().transpose()? else { return Ok((batch, End::Stream)) };
-            if let Some(event) = self.tables.pass(event, &mut summary.left_out) {
-                batch.push(event);
-                deadline.get_or_insert_with(|| Instant::now() + self.batch_delay);
-            }
-        }
-        Ok((batch, End::Batch))
-    }
-
-    /// Writes and flushes a batch, then acknowledges what is complete in it.
-    async fn deliver(
-        &mut self,
-        batch: Batch,
-        source: &mut impl Source,
-        summary: &mut Summary,
-    ) -> Result<(), Error> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let Tally { transactions, changes, last, last_end } = Tally::of(batch.events());
-        trace::debug!(events = batch.len(), bytes = batch.byte_len(), transactions, "batch");
-        let work = async {
-            self.sink.write(batch).await.map_err(sink)?;
-            self.sink.flush().await.map_err(sink)
-        };
-        tokio::select! {
-            biased;
-            done = work => done?,
-            error = source.keep_alive() => return Err(error),
-        }
-        source.make_durable().await?;
-        summary.transactions += transactions;
-        summary.changes += changes;
-        if let Some(position) = last {
-            source.acknowledge(position);
-        }
-        // What is acknowledged with a message behind a transaction is acknowledged with the transaction.
-        summary.acknowledged = last_end.unwrap_or(summary.acknowledged);
-        Ok(())
-    }
-}
-
-fn sink(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Sink(Box::new(error))
-}
-
-/// Why a batch is not longer.
-#[derive(PartialEq, Eq)]
-enum End {
-    Batch,
-    Stream,
-}
-
-/// What a batch holds.
-#[derive(Default)]
-struct Tally {
-    transactions: u64,
-    changes: u64,
-    /// The last position in it that can be acknowledged.
-    last: Option<Lsn>,
-    /// The last one that is the end of a transaction.
-    last_end: Option<Lsn>,
-}
-
-impl Tally {
-    fn of(events: &[Event]) -> Self {
-        let mut tally = Self::default();
-        for event in events {
-            tally.changes += u64::from(matches!(event, Event::Change(_)));
-            let Some(position) = event.position() else { continue };
-            tally.last = Some(position);
-            if !matches!(event, Event::Message(_)) {
-                tally.transactions += 1;
-                tally.last_end = Some(position);
-            }
-        }
-        tally
-    }
-}
-
-/// Which tables' changes are passed on.
-#[derive(Debug, Default)]
-struct Tables {
-    only: HashSet<(String, String)>,
-    except: HashSet<(String, String)>,
-}
-
-impl Tables {
-    fn passes(&self, relation: &Relation) -> bool {
-        let name = (relation.schema.clone(), relation.name.clone());
-        (self.only.is_empty() || self.only.contains(&name)) && !self.except.contains(&name)
-    }
-
-    fn pass(&self, event: Event, left_out: &mut u64) -> Option<Event> {
-        if self.only.is_empty() && self.except.is_empty() {
-            return Some(event);
-        }
-        let Event::Change(mut change) = event else { return Some(event) };
-        *left_out += change.relations().map(|relation| u64::from(!self.passes(relation))).sum::<u64>();
-        if let Change::Truncate { relations, cascade, .. } = &mut change {
-            let before = relations.len();
-            relations.retain(|relation| self.passes(relation));
-            // What CASCADE reached is in the list: where part of it is left out, it must not be reached again.
-            *cascade &= relations.len() == before;
-        }
-        let passes = change.relations().any(|relation| self.passes(relation));
-        passes.then_some(Event::Change(change))
+    ) -> Result<Statistics, Error> {
+        Run::new(self, source, shutdown).finish().await
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Context {
     pub server_version: String,
     /// The identifier of the server's database system.
     pub system_id: String,
+    /// The timeline that the server was on; 0 if that is not known.
+    pub timeline: u32,
     /// The database.
     pub database: String,
     /// The slot.
@@ -51,6 +53,9 @@ impl Context {
             ("start_lsn", self.start_lsn.to_string()),
             ("parallel_streaming", self.parallel_streaming.to_string()),
         ];
+        if self.timeline != 0 {
+            pairs.push(("timeline", self.timeline.to_string()));
+        }
         pairs.extend(self.publications.iter().map(|name| ("publication", name.clone())));
         for (id, facts) in self.catalog.iter() {
             if facts.has_children {
@@ -79,6 +84,7 @@ impl Context {
             match key {
                 "server_version" => value.clone_into(&mut context.server_version),
                 "system_id" => value.clone_into(&mut context.system_id),
+                "timeline" => context.timeline = value.parse().map_err(|_| unreadable())?,
                 "database" => value.clone_into(&mut context.database),
                 "slot" => value.clone_into(&mut context.slot),
                 "start_lsn" => context.start_lsn = value.parse().map_err(|_| unreadable())?,

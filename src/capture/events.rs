@@ -5,14 +5,16 @@ use std::sync::Arc;
 use super::{CaptureError, Context, Reader, Record};
 use crate::Lsn;
 use crate::assemble::Assembler;
-use crate::event::Event;
+use crate::event::{Acknowledge as _, Event};
 use crate::frame::Frame;
 use crate::pgoutput::Decoder;
+use crate::session::{Fingerprint, Redelivery, SourceState};
 
 /// The changes of a capture: what the stream yielded while it was recorded.
 ///
 /// A transaction whose commit is not in the capture is not yielded whole: its Begin and changes come, and then the
-/// end.
+/// end, or what came over the next connection. That may be the same transaction again, whole: then the stream was
+/// interrupted while it was recorded. What was complete by then and came again is left out.
 #[derive(Debug)]
 #[must_use = "events are read when they are asked for"]
 pub struct Events<R> {
@@ -20,6 +22,9 @@ pub struct Events<R> {
     context: Context,
     decoder: Decoder,
     assembler: Assembler,
+    redelivery: Redelivery,
+    /// The end of the last transaction that was complete.
+    position: Lsn,
     stop_at: Option<Lsn>,
     stopped: bool,
 }
@@ -36,6 +41,8 @@ impl<R: Read> Events<R> {
             context: Context::default(),
             decoder: Decoder::new(),
             assembler: Assembler::new(),
+            redelivery: Redelivery::default(),
+            position: Lsn::ZERO,
             stop_at: None,
             stopped: false,
         };
@@ -71,7 +78,42 @@ impl<R: Read> Events<R> {
         &self.reader
     }
 
+    /// Goes on where a consumer stands, by what it has kept: what it has already is left out. Comes before the first event.
+    ///
+    /// # Errors
+    ///
+    /// [`CaptureError::Source`], when the capture is of another source, or begins behind that position.
+    pub fn resume(&mut self, kept: &Fingerprint) -> Result<(), CaptureError> {
+        let begins = self.context.start_lsn;
+        let known = |timeline: u32| if timeline == 0 { kept.timeline } else { timeline };
+        kept.check(&SourceState {
+            timeline: known(self.context.timeline),
+            wal_end: kept.resume_lsn,
+            confirmed_flush_lsn: (begins != Lsn::ZERO).then_some(begins),
+            ..SourceState::of(&self.fingerprint())
+        })?;
+        self.redelivery.resume_from(kept.resume_lsn);
+        Ok(())
+    }
+
+    /// What a consumer has to keep that begins with this capture.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
+            system_id: self.context.system_id.parse().unwrap_or_default(),
+            timeline: self.context.timeline,
+            database: self.context.database.clone(),
+            slot: self.context.slot.clone(),
+            resume_lsn: self.context.start_lsn,
+        }
+    }
+
+    /// How many transactions and messages were left out, because they were complete before.
+    pub fn skipped(&self) -> u64 {
+        self.redelivery.skipped()
+    }
+
     fn start(&mut self, context: Context) {
+        self.redelivery.resume_from(self.position);
         self.decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
         self.assembler.restart();
         self.assembler.set_types(Arc::clone(context.catalog.types()));
@@ -109,6 +151,8 @@ impl<R: Read> Events<R> {
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
             if let Some(event) = self.assembler.poll()? {
+                let Some(event) = self.redelivery.pass(event)? else { continue };
+                self.position = event.position().unwrap_or(self.position);
                 return Ok(Some(event));
             }
             if self.stopped {
@@ -130,6 +174,8 @@ impl<R: Read + Seek> Events<R> {
     /// As [`Reader::seek`].
     pub fn seek(&mut self, lsn: Lsn) -> Result<Lsn, CaptureError> {
         let position = self.reader.seek(lsn)?;
+        self.redelivery = Redelivery::default();
+        self.position = position;
         self.start(self.context.clone());
         self.read_first()?;
         Ok(position)

@@ -3,7 +3,7 @@
 //! ```text
 //! file    = signature "\x89walferry\r\n\x1a\n", version u16, block*
 //! block   = length u32, CRC-32C u32 of the body, body of that length
-//! body    = 'C' context: (key, value)*                    how the stream was started; its decoder starts afresh
+//! body    = 'C' context: (key, value)*                    how the stream was started; again where it was interrupted
 //!         | 'F' frames: (received i64, length u32, CopyData payload)*
 //!         | 'T' types: (length u32, type)*                all that are known from here on, but for the built-in ones
 //!         | 'R' resume point: position u64, (length u32, Relation or Type message)*
@@ -40,6 +40,7 @@ pub use self::reader::{Reader, Record};
 pub use self::writer::Writer;
 use crate::assemble::Violation;
 use crate::pgoutput::DecodeError;
+use crate::session::{SessionError, SourceChanged};
 
 const SIGNATURE: &[u8; 13] = b"\x89walferry\r\n\x1a\n";
 const VERSION: u16 = 1;
@@ -85,4 +86,10 @@ pub enum CaptureError {
     /// The frames of the capture are in an order in which no server sends them.
     #[error("capture file: a frame that can't stand here")]
     Violation(#[from] Violation),
+    /// The capture was to be read from a position that belongs to another history.
+    #[error("capture file")]
+    Position(#[from] SessionError),
+    /// The capture is not of the source that the consumer has followed up to now.
+    #[error("capture file")]
+    Source(#[from] SourceChanged),
 }

@@ -55,12 +55,23 @@ impl<W: Write> Writer<W> {
     pub fn new(mut out: W, context: &Context) -> io::Result<Self> {
         out.write_all(SIGNATURE)?;
         out.write_all(&VERSION.to_be_bytes())?;
-        let mut body = BytesMut::from([CONTEXT].as_slice());
-        context.write(&mut body);
-        write_block(&mut out, &body)?;
-        let decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
-        let progress = Some(Progress { decoder, ..Progress::default() });
+        write_context(&mut out, context)?;
+        let progress = Some(Progress::new(context));
         Ok(Self { out, frames: Frames::default(), progress, since_resume_point: 0 })
+    }
+
+    /// Says that the frames from here on came over another connection, whose stream was started so: what is not complete
+    /// comes again, and what is may.
+    ///
+    /// # Errors
+    ///
+    /// What `out` says.
+    pub fn restart(&mut self, context: &Context) -> io::Result<()> {
+        self.write_frames()?;
+        write_context(&mut self.out, context)?;
+        let position = self.progress.as_ref().map_or(Lsn::ZERO, |progress| progress.position);
+        self.progress = Some(Progress { position, ..Progress::new(context) });
+        Ok(())
     }
 
     /// Adds a frame: the payload of one CopyData message, whatever it holds.
@@ -140,6 +151,12 @@ impl<W: Write> Writer<W> {
     }
 }
 
+fn write_context(out: &mut impl Write, context: &Context) -> io::Result<()> {
+    let mut body = BytesMut::from([CONTEXT].as_slice());
+    context.write(&mut body);
+    write_block(out, &body)
+}
+
 fn write_block(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     out.write_all(&length.to_be_bytes())?;
@@ -178,6 +195,11 @@ struct Progress {
 }
 
 impl Progress {
+    fn new(context: &Context) -> Self {
+        let decoder = Decoder::new().parallel_streaming(context.parallel_streaming);
+        Self { decoder, ..Self::default() }
+    }
+
     /// Takes in a frame; none if it can't be followed.
     fn follow(&mut self, payload: &Bytes) -> Option<()> {
         let Ok(Frame::XLogData(data)) = Frame::decode(payload.clone()) else { return Some(()) };

@@ -85,6 +85,8 @@ pub struct Connection {
     canceller: Option<Canceller>,
     /// How to reach the same server again.
     home: Arc<Config>,
+    /// What it was made by: perhaps of several servers.
+    given: Arc<Config>,
     /// Whether it has started its one stream.
     streamed: bool,
     /// Why the connection is of no more use.
@@ -99,7 +101,8 @@ impl Connection {
     /// [`Error::Connect`] tells of every host that was tried; [`Error::Config`] of a parameter, or of a file that a
     /// parameter names.
     pub async fn connect(config: &Config) -> Result<Self, Error> {
-        let connection = Box::pin(dial::connect(config, SessionKind::Replication)).await?;
+        let mut connection = Box::pin(dial::connect(config, SessionKind::Replication)).await?;
+        connection.given = Arc::new(config.clone());
         trace::info!(server = %connection.version, "connected");
         Ok(connection)
     }
@@ -112,6 +115,17 @@ impl Connection {
     /// How to reach the same server again.
     pub(crate) fn home(&self) -> &Arc<Config> {
         &self.home
+    }
+
+    /// The parameters that it was made by.
+    pub(crate) fn given(&self) -> &Arc<Config> {
+        &self.given
+    }
+
+    /// Closes the socket at once: the server learns of it as soon as it sends or hears.
+    pub(crate) fn hang_up(&mut self) {
+        self.unusable = Some("it was closed");
+        self.transport.hang_up();
     }
 
     /// What the server says its version is.
@@ -132,13 +146,15 @@ impl Connection {
         })?;
         let version = ServerVersion::read(text)?;
         version.require("walferry", OLDEST)?;
+        let home = Arc::new(home);
         let mut connection = Self {
             transport,
             session,
             version,
             transaction: Transaction::None,
             canceller: None,
-            home: Arc::new(home),
+            given: Arc::clone(&home),
+            home,
             streamed: false,
             unusable: None,
         };

@@ -18,6 +18,8 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     /// Encrypted.
     Tls(Box<TlsStream>),
+    /// Given up: nothing comes and nothing goes.
+    Closed,
     /// To a peer that a test scripts.
     #[cfg(test)]
     Pipe(tokio::io::DuplexStream),
@@ -25,8 +27,9 @@ pub(crate) enum Socket {
 
 /// Calls the same method of whichever socket it is.
 macro_rules! each {
-    ($socket:expr, $method:ident $(, $argument:expr)*) => {
+    ($socket:expr, $closed:expr, $method:ident $(, $argument:expr)*) => {
         match $socket.get_mut() {
+            Socket::Closed => Poll::Ready($closed),
             Socket::Unix(socket) => Pin::new(socket).$method($($argument),*),
             Socket::Tcp(socket) => Pin::new(socket).$method($($argument),*),
             Socket::Tls(socket) => Pin::new(socket.as_mut()).$method($($argument),*),
@@ -42,20 +45,20 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self, poll_read, cx, buffer)
+        each!(self, Ok(()), poll_read, cx, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, poll_write, cx, bytes)
+        each!(self, Err(io::ErrorKind::NotConnected.into()), poll_write, cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_flush, cx)
+        each!(self, Ok(()), poll_flush, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self, poll_shutdown, cx)
+        each!(self, Ok(()), poll_shutdown, cx)
     }
 }

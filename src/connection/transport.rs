@@ -119,6 +119,11 @@ impl Transport {
         }
     }
 
+    /// Closes the socket at once, whatever is on its way.
+    pub(crate) fn hang_up(&mut self) {
+        self.socket = Socket::Closed;
+    }
+
     /// Tells the server that nothing more will come.
     pub(crate) async fn shutdown(&mut self) {
         // Best done is done: the socket may be gone already.

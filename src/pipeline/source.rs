@@ -1,6 +1,6 @@
 //! What a pipeline needs of where events come from.
 
-use std::future::pending;
+use std::future::{Future, pending, ready};
 use std::io::Read;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +10,7 @@ use futures_core::Stream as _;
 use crate::capture::Events;
 use crate::error::Error;
 use crate::event::Event;
+use crate::session::{Fingerprint, Positions};
 use crate::{Lsn, ReplicationStream};
 
 pub(super) trait Source {
@@ -18,11 +19,31 @@ pub(super) trait Source {
     /// Runs beside a sink that works, until the source fails.
     fn keep_alive(&mut self) -> impl Future<Output = Error> + Send;
 
+    /// Goes on where a sink stands that keeps its progress; `None` for one that has none yet. From here on, the sink keeps
+    /// the idle positions, too. Gives what the sink has to keep instead, if that differs.
+    fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error>;
+
+    /// What the sink may keep as its progress, while nothing is in flight.
+    fn idle(&self) -> Option<Fingerprint>;
+
+    /// The sink has kept this position.
+    fn idle_kept(&mut self, position: Lsn);
+
     /// Comes before each acknowledgement.
     async fn make_durable(&mut self) -> Result<(), Error>;
 
     /// What was handed out up to here is durable.
     fn acknowledge(&mut self, position: Lsn);
+
+    /// How far everything is, and how many transactions were left out since the last connection began.
+    fn positions(&self) -> (Positions, u64);
+
+    /// Connects again, after an error that passes by itself, and goes on behind what is durable. Gives what a sink that
+    /// keeps its progress has to keep from now on.
+    async fn reopen(&mut self) -> Result<Fingerprint, Error>;
+
+    /// Writes to the source what comes back as nothing, so that its slot moves. Owns what it needs.
+    fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
 
     /// Tells whom it concerns what was acknowledged last.
     async fn finish(self) -> Result<(), Error>;
@@ -37,12 +58,41 @@ impl Source for ReplicationStream {
         ReplicationStream::keep_alive(self).await
     }
 
+    fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error> {
+        self.keep_idle();
+        let Some(kept) = kept else { return Ok(Some(self.first_progress())) };
+        ReplicationStream::resume(self, kept)?;
+        // After a promotion it is in the history of another timeline.
+        let renewed = self.fingerprint(kept.resume_lsn);
+        Ok((renewed != *kept).then_some(renewed))
+    }
+
+    fn idle(&self) -> Option<Fingerprint> {
+        self.idle_progress()
+    }
+
+    fn idle_kept(&mut self, position: Lsn) {
+        ReplicationStream::idle_kept(self, position);
+    }
+
     async fn make_durable(&mut self) -> Result<(), Error> {
         self.sync_recording().await
     }
 
     fn acknowledge(&mut self, position: Lsn) {
         self.acknowledge_up_to(position);
+    }
+
+    fn positions(&self) -> (Positions, u64) {
+        (ReplicationStream::positions(self), self.skipped())
+    }
+
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        ReplicationStream::reopen(self).await
+    }
+
+    fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        ReplicationStream::beat(self)
     }
 
     async fn finish(mut self) -> Result<(), Error> {
@@ -77,11 +127,36 @@ impl<R: Read> Source for Captured<R> {
         pending()
     }
 
+    fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error> {
+        let Some(kept) = kept else { return Ok(Some(self.events.fingerprint())) };
+        self.events.resume(kept)?;
+        Ok(None)
+    }
+
+    fn idle(&self) -> Option<Fingerprint> {
+        None
+    }
+
+    fn idle_kept(&mut self, _: Lsn) {}
+
     async fn make_durable(&mut self) -> Result<(), Error> {
         Ok(())
     }
 
     fn acknowledge(&mut self, _: Lsn) {}
+
+    fn positions(&self) -> (Positions, u64) {
+        (Positions::default(), self.events.skipped())
+    }
+
+    /// Not asked for: nothing that passes by itself can happen to it.
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        Ok(self.events.fingerprint())
+    }
+
+    fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        ready(Ok(()))
+    }
 
     async fn finish(self) -> Result<(), Error> {
         Ok(())

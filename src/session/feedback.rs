@@ -5,6 +5,20 @@ use std::time::{Duration, Instant};
 use crate::frame::{PrimaryKeepalive, StandbyStatusUpdate};
 use crate::{Lsn, Timestamp};
 
+#[cfg(feature = "net")]
+impl Positions {
+    /// Another connection begins at what is durable, and knows nothing of what the one before had received.
+    pub(crate) fn or_further(self, other: Self) -> Self {
+        Self {
+            flushed: self.flushed.max(other.flushed),
+            durable: self.durable.max(other.durable),
+            delivered: self.delivered.max(other.delivered),
+            received: self.received.max(other.received),
+            server_end: self.server_end.max(other.server_end),
+        }
+    }
+}
+
 /// Keeps [`Positions`] in their order.
 #[derive(Debug)]
 pub(super) struct Feedback {

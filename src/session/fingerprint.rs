@@ -26,7 +26,7 @@ use crate::Lsn;
 pub struct Fingerprint {
     /// Unique for each `initdb`; the same on a primary and its standbys.
     pub system_id: u64,
-    /// Grows with each promotion.
+    /// Grows with each promotion; 0 if it isn't known, as of a consumer that has begun with an old capture.
     pub timeline: u32,
     /// The database that the slot belongs to.
     pub database: String,
@@ -119,6 +119,8 @@ pub enum Standing {
 }
 
 impl Fingerprint {
+    const UNKNOWN_TIMELINE: u32 = 0;
+
     /// Whether the consumer can go on with this source, and nothing would be left out in between.
     ///
     /// # Errors
@@ -151,7 +153,7 @@ impl Fingerprint {
     }
 
     fn check_timeline(&self, found: &SourceState) -> Result<(), SourceChanged> {
-        if self.timeline == found.timeline {
+        if self.timeline == found.timeline || self.timeline == Self::UNKNOWN_TIMELINE {
             return Ok(());
         }
         let left = found.history.iter().find(|switch| switch.timeline == self.timeline);

@@ -10,24 +10,24 @@ use crate::event::{Acknowledge as _, Event};
 /// inside of a transaction says nothing, since all its changes may share one, and the end of one commit may be where
 /// the next begins.
 #[derive(Debug, Default)]
-pub(super) struct Redelivery {
+pub(crate) struct Redelivery {
     resume_lsn: Lsn,
     skipping: Option<Lsn>,
     skipped: u64,
 }
 
 impl Redelivery {
-    pub(super) fn resume_from(&mut self, lsn: Lsn) {
+    pub(crate) fn resume_from(&mut self, lsn: Lsn) {
         self.resume_lsn = self.resume_lsn.max(lsn);
     }
 
     /// How many transactions were left out.
-    pub(super) fn skipped(&self) -> u64 {
+    pub(crate) fn skipped(&self) -> u64 {
         self.skipped
     }
 
     /// The event, unless it is part of what was durable before.
-    pub(super) fn pass(&mut self, event: Event) -> Result<Option<Event>, SessionError> {
+    pub(crate) fn pass(&mut self, event: Event) -> Result<Option<Event>, SessionError> {
         if let Event::Begin(begin) = &event {
             self.skipping = (begin.commit_lsn < self.resume_lsn).then_some(begin.commit_lsn);
         }

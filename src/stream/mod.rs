@@ -2,6 +2,7 @@
 
 mod options;
 mod recording;
+mod resume;
 mod start;
 mod types;
 
@@ -18,6 +19,7 @@ use tokio::time::Sleep;
 
 pub use self::options::{Origin, StreamOptions, Streaming};
 use self::recording::Recording;
+pub(crate) use self::resume::HEARTBEAT;
 use self::types::TypeWatch;
 use crate::connection::{BackendMessage, Connection, FrontendMessage};
 use crate::error::{Error, ServerError};
@@ -80,6 +82,8 @@ pub struct ReplicationStream {
     /// What the server was when the stream began.
     source: SourceState,
     options: StreamOptions,
+    /// Whether the consumer keeps its position by itself, the idle one included.
+    keeps_idle: bool,
     state: State,
     /// The server takes nothing more since then. Why, it may have said before: that is to be read first.
     unsent: Option<(Error, Instant)>,

@@ -4,7 +4,7 @@ use std::io;
 use bytes::Bytes;
 
 use crate::Timestamp;
-use crate::capture::Writer;
+use crate::capture::{CaptureError, Context, Writer};
 use crate::error::Error;
 use crate::value::Types;
 
@@ -22,6 +22,11 @@ impl Recording {
     /// Frames go to memory, and a block of them to the system's cache now and then: short enough to do in place.
     pub(super) fn append(&mut self, received: Timestamp, payload: &Bytes) -> Result<(), Error> {
         self.writer()?.append(received, payload).map_err(failed)
+    }
+
+    /// What follows came over another connection.
+    pub(super) fn restart(&mut self, context: &Context) -> Result<(), Error> {
+        self.writer()?.restart(context).map_err(failed)
     }
 
     /// Rows that are taken in from here on have these types.
@@ -50,5 +55,5 @@ impl Recording {
 }
 
 fn failed(source: io::Error) -> Error {
-    Error::Io { during: "writing the capture file".to_owned(), source }
+    Error::Capture(CaptureError::Io(source))
 }

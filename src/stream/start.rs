@@ -14,7 +14,7 @@ use crate::capture::{self, Writer};
 use crate::catalog::{Catalog, TableFacts};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::session::{Fingerprint, Session, SourceChanged, SourceState, Standing, TimelineSwitch};
+use crate::session::{Session, SourceChanged, SourceState, TimelineSwitch};
 use crate::{Lsn, RelationId, trace};
 
 impl Connection {
@@ -57,6 +57,7 @@ impl Connection {
             context,
             source,
             options,
+            keeps_idle: false,
             state: State::Running,
             unsent: None,
         })
@@ -101,6 +102,7 @@ impl Connection {
         Ok(capture::Context {
             server_version: self.server_version().to_string(),
             system_id: source.system_id.to_string(),
+            timeline: source.timeline,
             database: source.database.clone(),
             slot: options.slot.to_string(),
             publications: options.publications.clone(),
@@ -173,23 +175,6 @@ impl StreamOptions {
 }
 
 impl ReplicationStream {
-    /// Goes on where a consumer stands, by what it has kept: what it has already is left out. Comes before the first event.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Source`], when the source is not the one that it was, or the slot begins behind that position.
-    pub fn resume(&mut self, kept: &Fingerprint) -> Result<Standing, Error> {
-        let standing = kept.check(&self.source)?;
-        trace::info!(resume_lsn = %kept.resume_lsn, ?standing, "resuming");
-        self.session.resume_from(kept.resume_lsn);
-        Ok(standing)
-    }
-
-    /// What a consumer that is durable up to here has to keep, to go on from later.
-    pub fn fingerprint(&self, resume_lsn: Lsn) -> Fingerprint {
-        self.source.fingerprint(resume_lsn)
-    }
-
     /// How the stream was started, and what the source's catalogue knew of its tables then. Its types are those that
     /// are known by now.
     pub fn context(&self) -> &capture::Context {

@@ -32,16 +32,18 @@ fn any_context() -> impl Strategy<Value = Context> {
         catalog
     });
     let texts = (name(), name(), name(), name(), vec(name(), 0..3));
-    (texts, any::<u64>(), any::<bool>(), catalog).prop_map(
+    (texts, any::<u64>(), any::<u32>(), any::<bool>(), catalog).prop_map(
         |(
             (server_version, system_id, database, slot, publications),
             start_lsn,
+            timeline,
             parallel_streaming,
             catalog,
         )| {
             Context {
                 server_version,
                 system_id,
+                timeline,
                 database,
                 slot,
                 publications,

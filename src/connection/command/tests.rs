@@ -20,6 +20,7 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
         transaction: Transaction::None,
         canceller: None,
         home: Arc::default(),
+        given: Arc::default(),
         streamed: false,
         unusable: None,
     };
@@ -29,7 +30,8 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
 impl Connection {
     /// As if it had been made with these parameters.
     pub(crate) fn at(self, home: Config) -> Self {
-        Self { home: Arc::new(home), ..self }
+        let home = Arc::new(home);
+        Self { given: Arc::clone(&home), home, ..self }
     }
 }
 

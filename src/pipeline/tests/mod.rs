@@ -2,22 +2,26 @@
 
 mod acknowledge;
 mod batches;
+mod reconnect;
 mod tables;
 
 use std::collections::VecDeque;
-use std::future::{pending, ready};
+use std::future::{Future, pending, ready};
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::*;
-use crate::event::{Begin, Commit, CommitPrepared, Prepare};
+use crate::event::{Begin, Change, Commit, CommitPrepared, Event, Prepare};
+use crate::pgoutput::Relation;
 use crate::pgoutput::tests::relation;
 use crate::pgoutput::{self, Datum, LogicalMessage, Tuple};
-use crate::{Row, Timestamp, Xid};
+use crate::session::{Fingerprint, Positions};
+use crate::sink::{Batch, Progress};
+use crate::{Lsn, Row, Timestamp, Xid};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,6 +59,10 @@ enum Step {
 struct Scripted {
     steps: VecDeque<Step>,
     waiting: Option<std::pin::Pin<Box<Sleep>>>,
+    /// What connecting again leads to; success, when there is no more.
+    reopens: VecDeque<Result<(), Error>>,
+    /// A position at which nothing is in flight.
+    idle: Option<u64>,
     /// When the connection fails beside a slow sink.
     keep_alive_fails: Option<Duration>,
     log: Log,
@@ -62,7 +70,14 @@ struct Scripted {
 
 impl Scripted {
     fn new(steps: impl IntoIterator<Item = Step>, log: &Log) -> Self {
-        Self { steps: steps.into_iter().collect(), waiting: None, keep_alive_fails: None, log: log.clone() }
+        Self {
+            steps: steps.into_iter().collect(),
+            waiting: None,
+            reopens: VecDeque::new(),
+            idle: None,
+            keep_alive_fails: None,
+            log: log.clone(),
+        }
     }
 }
 
@@ -95,9 +110,42 @@ impl Source for Scripted {
         Error::Closed { during: "beside the sink" }
     }
 
+    fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error> {
+        let kept = kept.map(|kept| kept.resume_lsn);
+        self.log.add(format!("resume {kept:?}"));
+        Ok(kept.is_none().then(|| fingerprint(0x10)))
+    }
+
+    fn idle(&self) -> Option<Fingerprint> {
+        self.idle.map(fingerprint)
+    }
+
+    fn idle_kept(&mut self, position: Lsn) {
+        self.log.add(format!("idle kept {position}"));
+        self.idle = None;
+    }
+
     async fn make_durable(&mut self) -> Result<(), Error> {
         self.log.add("durable");
         Ok(())
+    }
+
+    fn positions(&self) -> (Positions, u64) {
+        (Positions::default(), 0)
+    }
+
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        self.log.add("reopen");
+        let opened = self.reopens.pop_front().unwrap_or(Ok(()));
+        if opened.is_ok() {
+            self.keep_alive_fails = None;
+        }
+        opened.map(|()| fingerprint(0x18))
+    }
+
+    fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        self.log.add("beat");
+        ready(Ok(()))
     }
 
     fn acknowledge(&mut self, position: Lsn) {
@@ -110,12 +158,18 @@ impl Source for Scripted {
     }
 }
 
+fn fingerprint(resume_lsn: u64) -> Fingerprint {
+    let (database, slot) = ("db".to_owned(), "s".to_owned());
+    Fingerprint { system_id: 1, timeline: 1, database, slot, resume_lsn: Lsn::new(resume_lsn) }
+}
+
 /// A sink that takes its time, and may fail at a write or flush.
 #[derive(Default)]
 struct Sink {
     slow: Duration,
     fails_at: Option<(&'static str, usize)>,
     done: usize,
+    progress: Progress,
     log: Log,
 }
 
@@ -148,6 +202,14 @@ impl ChangeSink for Sink {
 
     async fn rollback(&mut self) -> io::Result<()> {
         self.call("rollback", "rollback".into()).await
+    }
+
+    async fn progress(&mut self) -> io::Result<Progress> {
+        Ok(self.progress.clone())
+    }
+
+    async fn set_progress(&mut self, progress: &Fingerprint) -> io::Result<()> {
+        self.call("set", format!("set {}", progress.resume_lsn)).await
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 type Name = Option<(&'static str, &'static str)>;
 
 /// What a pipeline writes of changes of `a.b`, `a.c` and `"a.b".c`, and what it left out.
-async fn passed(pipeline: impl FnOnce(Pipeline<Sink>) -> Pipeline<Sink>) -> (String, Summary) {
+async fn passed(pipeline: impl FnOnce(Pipeline<Sink>) -> Pipeline<Sink>) -> (String, Statistics) {
     let tables = [table("a", "b"), table("a", "c"), table("a.b", "c")];
     let truncate = |tables: &[Arc<Relation>]| {
         Event::Change(Change::Truncate {
