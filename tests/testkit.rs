@@ -111,6 +111,7 @@ const WRONG: &[(SinkKind, bool, Flaw, Law)] = &[
     (SinkKind::Append, false, Flaw::KeepsHalf, Law::Rollback),
     (SinkKind::Mirror, true, Flaw::RollsBackTooMuch, Law::Rollback),
     (SinkKind::Append, false, Flaw::RollsBackTooMuch, Law::Rollback),
+    (SinkKind::Append, true, Flaw::KeepsHalfWithProgress, Law::Rollback),
     (SinkKind::Mirror, true, Flaw::ForgetsFlush, Law::Durable),
     (SinkKind::Append, false, Flaw::ForgetsFlush, Law::Durable),
     (SinkKind::Append, false, Flaw::FlushesLateByOne, Law::Durable),

@@ -27,6 +27,7 @@ pub(crate) enum Flaw {
     SkipsByPosition,
     KeepsHalf,
     RollsBackTooMuch,
+    KeepsHalfWithProgress,
     ForgetsFlush,
     FlushesLateByOne,
     StartsAnew,
@@ -245,6 +246,9 @@ impl ChangeSink for Sink {
 
     async fn set_progress(&mut self, progress: &Fingerprint) -> Result<(), Failed> {
         assert!(self.store.tracked, "only a sink that keeps its progress is asked to");
+        if self.is(Flaw::KeepsHalfWithProgress) && !self.open.is_empty() {
+            self.end(progress.resume_lsn);
+        }
         let mut disk = self.store.disk();
         let progress = match (self.store.flaw, disk.durable.progress.clone()) {
             (Flaw::ForgetsIdle, Some(kept)) => kept,

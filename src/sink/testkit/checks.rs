@@ -123,6 +123,8 @@ async fn half_comes_again<S: Storage>(
     trial.run(Call::Write(cut)).await?;
     if flush {
         trial.flush().await?;
+        // As when the source was lost there, and its standby has taken over: the position is kept, not what is begun.
+        trial.idle(history.position(history.complete(cut))).await?;
     }
     trial.rollback().await?;
     trial.check_visible(0..=history.complete(cut)).await?;

@@ -15,8 +15,9 @@ pub enum Law {
     Order,
     /// A crash after any call: what was flushed is there, and nothing that was not written.
     Durable,
-    /// Nothing is left of a transaction that was rolled back, wherever it was cut; what was complete before stays; the
-    /// same one comes again, or another. A rollback where nothing is begun does nothing.
+    /// Nothing is left of a transaction that was rolled back, wherever it was cut, though flushed, and a position set behind
+    /// it; what was complete before stays; the same one comes again, or another. A rollback where nothing is begun does
+    /// nothing.
     Rollback,
     /// A sink that keeps its progress: whenever it crashes, its position is just that of the data, from the last flush on.
     /// It goes on from there and has everything once. It keeps the whole fingerprint, and never an earlier position.

@@ -186,7 +186,7 @@ impl<'h, S: Storage> Trial<'h, S> {
         rolled_back.map_err(|error| self.failed("no error", error.into()))
     }
 
-    /// Says that the source has come to this position, with nothing for the sink; on another timeline by now.
+    /// Says that the source is at this position, with nothing for the sink; on another timeline by now.
     pub(super) async fn idle(&mut self, resume_lsn: Lsn) -> Result<(), Broken> {
         let Some(told) = &self.told else { return Ok(()) };
         let told = Fingerprint { resume_lsn, timeline: told.timeline + 1, ..told.clone() };
