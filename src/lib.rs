@@ -82,8 +82,8 @@
 //! what types the row's columns may have, those of users among them, says [`Row::types`].
 //!
 //! A sink of your own implements [`ChangeSink`]: `write`, `flush` and `rollback`. What it may rely on, and what happens
-//! when something breaks on the way, says [`guide::delivery`]. A [`capture`] records what a
-//! server sent, to be replayed without it.
+//! when something breaks on the way, says [`guide::delivery`]; whether it keeps the laws, [`sink::testkit`]. A [`capture`]
+//! records what a server sent, to be replayed without it.
 //!
 //! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].
 //!

@@ -5,6 +5,8 @@
 //!
 //! # The laws of a sink
 //!
+//! A [`testkit`] checks them, of any sink.
+//!
 //! 1. **Order.** Batches come in order. A batch may end inside a transaction, but nothing of a transaction may be visible
 //!    to readers before its end was written.
 //! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
@@ -28,6 +30,7 @@ pub mod json;
 mod memory;
 mod output;
 pub mod sql;
+pub mod testkit;
 
 use std::future::Future;
 
