@@ -237,7 +237,8 @@ impl Progress {
 
     fn finish(&mut self, streamed: Option<Xid>, end_lsn: Lsn) {
         self.in_transaction = false;
-        self.position = end_lsn;
+        // What comes again behind a restart stands before what was complete.
+        self.position = self.position.max(end_lsn);
         if let Some(xid) = streamed {
             self.unfinished.remove(&xid);
         }

@@ -2,6 +2,7 @@
 
 mod context;
 mod damage;
+mod restart;
 mod round_trip;
 mod seek;
 mod types;
