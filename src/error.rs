@@ -268,6 +268,13 @@ impl Error {
         }
     }
 
+    /// The error with what caused it, on one line.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn with_causes(&self) -> impl fmt::Display {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes.fold(self.to_string(), |line, cause| format!("{line}: {cause}")).replace('\n', " ")
+    }
+
     /// What to do about it, where that is known.
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -332,7 +339,8 @@ impl ServerError {
             b"53300" => "raise max_wal_senders or max_connections, or close other connections",
             b"42704" if self.message.contains("publication") => NO_PUBLICATION,
             b"42704" if self.message.contains("replication slot") => {
-                "create the slot before its stream; pg_replication_slots lists those that exist"
+                "create the slot before its stream; pg_replication_slots lists those that exist, and a temporary one is gone with \
+                 its connection"
             }
             b"42501" => "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION",
             b"22P05" => {
@@ -343,6 +351,10 @@ impl ServerError {
                 "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
             }
             b"55000" if self.severity == "WARNING" => NO_PUBLICATION,
+            b"55000" if self.message.contains("replication slot") => {
+                "the slot no longer has what was to come, see max_slot_wal_keep_size: drop it, and copy everything anew into an \
+                 empty sink"
+            }
             b"28P01" => "the password is wrong, or the role has none",
             b"3D000" => "the database does not exist",
             _ => return None,
@@ -372,6 +384,31 @@ mod tests {
         }
         assert!(Error::Closed { during: "at rest" }.is_retryable());
         assert!(!Error::Unusable { because: "a timeout" }.is_retryable());
+    }
+
+    #[test]
+    fn a_slot_that_is_gone_is_told_with_a_way_out() {
+        let told = |sqlstate: &str, message: &str| {
+            let message = message.to_owned();
+            let error = ServerError { sqlstate: sqlstate.to_owned(), message, ..ServerError::blank() };
+            Error::Server(Box::new(error)).hint().unwrap_or_default().to_owned()
+        };
+        // As 14, 16 and 18 put it.
+        for message in ["cannot read from logical", "can no longer get changes from", "can no longer access"]
+        {
+            let hint = told("55000", &format!("{message} replication slot \"s\""));
+            assert!(hint.contains("max_slot_wal_keep_size"), "{hint}");
+        }
+        assert!(told("42704", "replication slot \"s\" does not exist").contains("temporary"));
+        assert_eq!(told("55000", "something else"), "");
+    }
+
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn an_error_is_told_with_its_causes_on_one_line() {
+        let source = io::Error::other("reset\nby peer");
+        let error = Error::Io { during: "receiving".to_owned(), source };
+        assert_eq!(error.with_causes().to_string(), "receiving: reset by peer");
     }
 
     #[test]

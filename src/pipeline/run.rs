@@ -86,20 +86,12 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     }
 
     pub(super) async fn finish(mut self) -> Result<Statistics, Error> {
-        match self.until_the_end().await {
-            Ok(()) if self.statistics.is_connected => {
-                self.source.finish().await?;
-                Ok(self.statistics)
-            }
-            // What was acknowledged last, the server will learn with the next connection.
-            Ok(()) => Ok(self.statistics),
-            Err(failed @ Error::Sink(_)) => {
-                // Whether or not the server hears of what was durable before: the sink's error is what counts.
-                let _ = self.source.finish().await;
-                Err(failed)
-            }
-            Err(error) => Err(error),
+        let ended = self.until_the_end().await;
+        if matches!(ended, Err(Error::Sink(_))) {
+            // Whether or not the server hears of what was durable before: the sink's error is what counts.
+            let _ = self.source.finish().await;
         }
+        ended.map(|()| self.statistics)
     }
 
     async fn until_the_end(&mut self) -> Result<(), Error> {
@@ -115,18 +107,29 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 lost = self.tend().await?;
             }
             if let Some(error) = lost {
+                self.take_back().await?;
                 end = End::Lost(error);
             }
-            match end {
-                End::Batch => {}
-                End::Stream => return Ok(()),
-                End::Lost(error) => {
-                    if !self.reconnect(error).await? {
-                        return Ok(());
-                    }
-                }
+            let error = match end {
+                End::Batch => continue,
+                End::Stream => match self.source.finish().await {
+                    Ok(()) => return Ok(()),
+                    // Who lost it may not have heard what was acknowledged last.
+                    Err(error) => error,
+                },
+                End::Lost(error) => error,
+            };
+            if !self.reconnect(error).await? {
+                return Ok(());
             }
         }
+    }
+
+    /// The transaction that the sink has a part of will not go on.
+    async fn take_back(&mut self) -> Result<(), Error> {
+        let mut nothing = Batch::default();
+        self.transaction.abandon(&mut nothing);
+        self.deliver(nothing).await.map(drop)
     }
 
     /// Asks a sink that keeps its progress where it stands.
@@ -253,7 +256,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         let beat = self.source.beat();
         let (beaten, lost) = beside(&mut self.source, beat).await;
         if let Err(error) = beaten {
-            trace::warn!(%error, "no heartbeat can be written to the source");
+            trace::warn!(error = %error.with_causes(), "no heartbeat can be written to the source");
             drop(error);
         }
         lost
@@ -272,7 +275,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 return Err(error);
             }
             let wait = self.backoff.after(&error);
-            trace::warn!(%error, ?wait, "the source is lost; connecting again");
+            trace::warn!(error = %error.with_causes(), ?wait, "the source is lost; connecting again");
             let (source, shutdown) = (&mut self.source, &mut self.shutdown);
             let again = async {
                 tokio::time::sleep(wait).await;

@@ -45,8 +45,8 @@ pub(super) trait Source {
     /// Writes to the source what comes back as nothing, so that its slot moves. Owns what it needs.
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
 
-    /// Tells whom it concerns what was acknowledged last.
-    async fn finish(self) -> Result<(), Error>;
+    /// Tells whom it concerns what was acknowledged last. After an error that passes by itself, it can be opened again.
+    async fn finish(&mut self) -> Result<(), Error>;
 }
 
 impl Source for ReplicationStream {
@@ -95,15 +95,13 @@ impl Source for ReplicationStream {
         ReplicationStream::beat(self)
     }
 
-    async fn finish(mut self) -> Result<(), Error> {
+    async fn finish(&mut self) -> Result<(), Error> {
         self.sync_recording().await?;
-        match self.stop().await {
-            Ok(connection) => connection.close().await,
+        match self.end().await {
             // The server is in the midst of a large transaction. It has been told what is acknowledged.
-            Err(Error::Timeout { .. }) => {}
-            Err(error) => return Err(error),
+            Err(Error::Timeout { .. }) => Ok(()),
+            ended => ended,
         }
-        Ok(())
     }
 }
 
@@ -158,7 +156,7 @@ impl<R: Read> Source for Captured<R> {
         ready(Ok(()))
     }
 
-    async fn finish(self) -> Result<(), Error> {
+    async fn finish(&mut self) -> Result<(), Error> {
         Ok(())
     }
 }

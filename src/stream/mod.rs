@@ -164,10 +164,15 @@ impl ReplicationStream {
     /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
     /// sends to its end. What was acknowledged is sent in any case.
     pub async fn stop(mut self) -> Result<Connection, Error> {
+        self.end().await?;
+        Ok(self.connection)
+    }
+
+    /// The same, for who has no more use for the connection.
+    pub(crate) async fn end(&mut self) -> Result<(), Error> {
         let status = self.session.last_status(now(), Timestamp::now());
         self.connection.feed(FrontendMessage::CopyData(&status.encode()))?;
-        self.connection.end_streaming().await?;
-        Ok(self.connection)
+        self.connection.end_streaming().await
     }
 
     /// Makes durable what was recorded so far: see [`record`](Self::record).

@@ -61,6 +61,8 @@ struct Scripted {
     waiting: Option<std::pin::Pin<Box<Sleep>>>,
     /// What connecting again leads to; success, when there is no more.
     reopens: VecDeque<Result<(), Error>>,
+    /// What the end leads to, likewise.
+    finishes: VecDeque<Result<(), Error>>,
     /// A position at which nothing is in flight.
     idle: Option<u64>,
     /// When the connection fails beside a slow sink.
@@ -74,6 +76,7 @@ impl Scripted {
             steps: steps.into_iter().collect(),
             waiting: None,
             reopens: VecDeque::new(),
+            finishes: VecDeque::new(),
             idle: None,
             keep_alive_fails: None,
             log: log.clone(),
@@ -152,9 +155,9 @@ impl Source for Scripted {
         self.log.add(format!("acknowledge {position}"));
     }
 
-    async fn finish(self) -> Result<(), Error> {
+    async fn finish(&mut self) -> Result<(), Error> {
         self.log.add("finish");
-        Ok(())
+        self.finishes.pop_front().unwrap_or(Ok(()))
     }
 }
 

@@ -62,6 +62,49 @@ async fn the_sink_forgets_before_the_connection_is_made_again() {
     assert_eq!(statistics.rollbacks, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_sink_forgets_half_a_transaction_also_when_the_connection_is_lost_beside_its_work() {
+    for (away, end) in [(0, &["reopen", "write BC", "acknowledge 0/108", "finish"][..]), (100, &[])] {
+        let log = Log::default();
+        let steps = events(transaction(0x100, 3), 2).chain([Step::Hang]);
+        let mut source = Scripted { keep_alive_fails: Some(5 * SECOND), ..Scripted::new(steps, &log) };
+        source.reopens =
+            std::iter::repeat_with(|| Err(Error::Closed { during: "away" })).take(away).collect();
+        if away == 0 {
+            source.steps.pop_back();
+            source.steps.extend(transaction(0x100, 0));
+        }
+        let sink = Sink { slow: 10 * SECOND, ..Sink::new(&log) };
+        let run = Pipeline::new(sink).batch_rows(2).drive(source, sleep(100 * SECOND)).await;
+        assert_eq!(run.unwrap().rollbacks, 1);
+        let calls = log.only(&CALLS);
+        assert_eq!(calls[..2], ["write Bx", "rollback"]);
+        let tries = if away == 0 { 2 } else { calls.len() };
+        assert_eq!(calls[tries..], *end, "{calls:?}");
+    }
+}
+
+/// Else the server would never hear what was acknowledged last, and the next run would get it again.
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_that_is_cut_off_is_said_over_another_connection() {
+    let log = Log::default();
+    let finishes = [Err(Error::Closed { during: "at the end" })].into();
+    let source = Scripted { finishes, ..Scripted::new(transaction(0x100, 1), &log) };
+    let statistics = Pipeline::new(Sink::new(&log)).drive(source, pending()).await.unwrap();
+    assert_eq!(log.only(&CALLS), ["write BxC", "acknowledge 0/108", "finish", "reopen", "finish"]);
+    assert!(statistics.is_connected && statistics.reconnects == 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_says_goodbye_once() {
+    let log = Log::default();
+    let finishes = [Err(Error::Closed { during: "at the end" })].into();
+    let source = Scripted { finishes, ..Scripted::new([Step::Hang], &log) };
+    let run = Pipeline::new(Sink::new(&log)).drive(source, sleep(SECOND)).await;
+    assert!(run.is_ok_and(|statistics| !statistics.is_connected));
+    assert_eq!(log.only(&CALLS), ["finish"]);
+}
+
 /// As a capture does that was recorded over two connections.
 #[tokio::test(start_paused = true)]
 async fn whatever_stands_behind_half_a_transaction_ends_it() {
