@@ -191,6 +191,11 @@ async fn museum_12_a_sink_blocked_for_ten_timeouts_loses_neither_connection_nor_
                 };
                 let (summary, ids) = tokio::join!(run, watch);
                 assert_eq!(summary.changes, u64::from(ids), "PostgreSQL {}", server.major);
+                assert_eq!(
+                    (summary.reconnects, summary.rollbacks, summary.skipped),
+                    (0, 0, 0),
+                    "{summary:?}"
+                );
                 let kept = memory.take();
                 assert_eq!(
                     kept.iter().filter(|event| matches!(event, Event::Change(_))).count() as u64,

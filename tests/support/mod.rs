@@ -42,6 +42,7 @@ mod postmaster;
 mod psql;
 mod random;
 mod servers;
+mod session;
 pub(crate) mod sql;
 mod template;
 mod types;
@@ -51,4 +52,5 @@ pub(crate) use extent::{for_each_seed, how_many, is_long, on_each_server, server
 pub(crate) use options::ClusterOptions;
 pub(crate) use random::Random;
 pub(crate) use servers::{Server, newest, oldest, server, servers};
+pub(crate) use session::Session;
 pub(crate) use types::user_types;

@@ -1,0 +1,50 @@
+//! A session that stays: what is begun in it goes on beside others.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::Cluster;
+use super::account::forget_libpq;
+use super::servers::psql_program;
+
+/// A psql that is told more and more. Dropping it ends it, and rolls back what is open.
+#[derive(Debug)]
+pub(crate) struct Session {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    pub(crate) fn session(&self, database: &str) -> Session {
+        let mut command = Command::new(psql_program());
+        command.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-d"]).arg(self.conninfo(database));
+        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            forget_libpq(&mut command).spawn().expect("psql can be run: `apt-get install postgresql-client`");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Session { child, stdin, stdout }
+    }
+}
+
+impl Session {
+    /// Runs `sql`, and returns when it is done.
+    pub(crate) fn run(&mut self, sql: &str) {
+        const DONE: &str = "-- done";
+        writeln!(self.stdin, "{sql};\n\\echo '{DONE}'").expect("psql listens");
+        let mut line = String::new();
+        while line.trim_end() != DONE {
+            line.clear();
+            assert!(self.stdout.read_line(&mut line).is_ok_and(|read| read > 0), "psql ended at: {sql}");
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
