@@ -76,8 +76,8 @@ fn confirmed(cluster: &Cluster) -> Lsn {
 fn survives(server: &Server, mut disturb: impl FnMut(&Cluster, &Proxy)) {
     let cluster = source(server, &[]);
     let proxy = Proxy::before(&cluster, &[]);
-    // Two segments of the log ahead: it ends there when it is told to, below.
-    let stop = cluster.psql("postgres", "SELECT pg_current_wal_lsn() + 20000000");
+    // Further than anybody writes here, and nearer than the second switch to another segment below.
+    let stop = cluster.psql("postgres", "SELECT pg_current_wal_lsn() + 10000000");
     let child = from(&proxy, "s").args(["--stop-at", &stop]).spawn().unwrap();
     let output = thread::spawn(move || ended(child, PATIENCE));
     wait_until("a stream", || proxy.is_streaming());
