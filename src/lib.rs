@@ -152,6 +152,8 @@ pub mod stream;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod pipeline;
+#[cfg(all(test, feature = "net"))]
+mod sim;
 
 // Pages.
 pub mod guide;

@@ -30,7 +30,6 @@ pub(super) struct Run<S, R, F: Future> {
     transaction: Transaction,
     /// Changes that the sink has of the transaction whose end has not come.
     open_changes: u64,
-    backoff: Backoff,
     connected: Instant,
     last_event: Instant,
     last_kept: Instant,
@@ -78,7 +77,6 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             keeps_progress: false,
             transaction: Transaction::default(),
             open_changes: 0,
-            backoff: Backoff::default(),
             connected: Instant::now(),
             last_event: Instant::now(),
             last_kept: Instant::now(),
@@ -204,7 +202,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     fn count(&mut self, tally: &Tally, rollback: bool) {
         let statistics = &mut self.statistics;
         if tally.events > 0 {
-            self.backoff.reset();
+            self.pipeline.backoff.reset();
             self.last_event = Instant::now();
         }
         if rollback {
@@ -265,13 +263,13 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         self.publish();
         self.skipped_before = self.statistics.skipped;
         if self.connected.elapsed() > 2 * Backoff::LONGEST {
-            self.backoff.reset();
+            self.pipeline.backoff.reset();
         }
         loop {
             if !self.pipeline.reconnect || !error.is_retryable() {
                 return Err(error);
             }
-            let wait = self.backoff.after(&error);
+            let wait = self.pipeline.backoff.after(&error);
             trace::warn!(%error, ?wait, "the source is lost; connecting again");
             let (source, shutdown) = (&mut self.source, &mut self.shutdown);
             let again = async {
