@@ -52,7 +52,8 @@ impl Judge {
         if flushed > written || applied != flushed {
             self.find(format!("confirmed {flushed}, applied {applied}, received {written}"));
         }
-        if flushed < self.flushed {
+        // 0 makes no statement.
+        if flushed < self.flushed && flushed != Lsn::ZERO {
             self.find(format!("confirmed {flushed} after {}", self.flushed));
         }
         self.flushed = self.flushed.max(flushed);

@@ -24,12 +24,14 @@ mod network;
 mod plan;
 mod process;
 mod server;
+mod shrink;
 mod storage;
 mod wal;
 mod walsender;
 mod world;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +39,10 @@ use self::plan::Plan;
 use self::world::World;
 use crate::error::Error;
 use crate::pipeline::Statistics;
+use crate::session::SourceChanged;
 
 /// What came of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// What was against the laws: nothing, if all is well.
     pub(crate) findings: Vec<String>,
@@ -47,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) steps: u64,
     /// Another number for another run.
     pub(crate) digest: u64,
+    /// Kinds of things that came about.
+    pub(crate) seen: BTreeSet<&'static str>,
     /// What happened, if that was asked for.
     pub(crate) trace: Vec<String>,
 }
@@ -55,17 +60,16 @@ pub(crate) struct Outcome {
 pub(crate) fn run(plan: &Plan, is_traced: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     match runtime {
-        Ok(runtime) => runtime.block_on(simulate(World::new(plan.clone(), is_traced))),
-        Err(error) => {
-            Outcome { findings: vec![format!("no runtime: {error}")], steps: 0, digest: 0, trace: Vec::new() }
-        }
+        Ok(runtime) => runtime.block_on(simulate(plan, is_traced)),
+        Err(error) => Outcome { findings: vec![format!("no runtime: {error}")], ..Outcome::default() },
     }
 }
 
 /// A run that takes longer doesn't end by itself.
 const LONGEST: Duration = Duration::from_secs(3 * 3600);
 
-async fn simulate(world: Arc<World>) -> Outcome {
+async fn simulate(plan: &Plan, is_traced: bool) -> Outcome {
+    let world = World::new(plan.clone(), is_traced);
     tokio::spawn(server::write(Arc::clone(&world)));
     tokio::spawn(server::befall(Arc::clone(&world)));
     tokio::spawn(close(Arc::clone(&world)));
@@ -76,7 +80,8 @@ async fn simulate(world: Arc<World>) -> Outcome {
     }
     let (trace, digest) = world.trace();
     let mut state = world.state();
-    Outcome { findings: std::mem::take(&mut state.judge.findings), steps: state.steps, digest, trace }
+    let (findings, seen) = (std::mem::take(&mut state.judge.findings), std::mem::take(&mut state.seen));
+    Outcome { findings, steps: state.steps, digest, seen, trace }
 }
 
 /// Lets the process end when nothing more is to come, and everything is where it belongs.
@@ -86,6 +91,7 @@ async fn close(world: Arc<World>) {
             let server = &state.server;
             server.has_peace
                 && server.is_written
+                && server.slot.active.is_some()
                 && server.slot.confirmed >= server.wal.end
                 && server.wal.units.iter().filter(|unit| unit.counts()).all(|unit| state.disk.has(unit.end))
         })
@@ -114,16 +120,44 @@ async fn lives(world: &Arc<World>) {
 fn is_over(world: &World, ended: Option<Result<Statistics, Error>>) -> bool {
     let mut state = world.state();
     let state = &mut *state;
+    state.seen.extend(kind(ended.as_ref()));
     match ended {
         Some(Ok(_)) if state.is_closing => state.judge.end(&world.plan, &state.server, &state.disk),
         None | Some(Ok(_) | Err(Error::Sink(_))) => return false,
-        Some(Err(error)) if error.is_retryable() && !state.is_closing => return false,
-        Some(Err(error)) if error.is_retryable() => {
-            state.judge.find(format!("the process ended with {error}, when all was done"));
-        }
+        Some(Err(error)) if error.is_retryable() => return false,
         Some(Err(error)) => state.judge.gave_up(&error, &world.plan, &state.server, &state.disk),
     }
     true
+}
+
+/// How a process ended, in a word.
+fn kind(ended: Option<&Result<Statistics, Error>>) -> Vec<&'static str> {
+    let error = match ended {
+        None => return vec!["crash"],
+        Some(Ok(statistics)) => {
+            let happened = [
+                ("rollback", statistics.rollbacks),
+                ("skipped", statistics.skipped),
+                ("reconnect", statistics.reconnects),
+            ];
+            return happened.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect();
+        }
+        Some(Err(error)) => error,
+    };
+    vec![match error {
+        Error::Sink(_) => "sink failed",
+        Error::Timeout { .. } => "timeout",
+        Error::Server(error) if error.sqlstate == "42704" => "slot dropped",
+        Error::Server(error) if error.sqlstate == "55000" => "slot invalidated",
+        Error::Server(error) if error.sqlstate == "55006" => "slot in use",
+        Error::Source(SourceChanged::OtherSystem { .. }) => "other system",
+        Error::Source(SourceChanged::OtherDatabase { .. }) => "other database",
+        Error::Source(SourceChanged::PromotedBehind { .. }) => "promoted behind",
+        Error::Source(SourceChanged::Restored { .. }) => "restored",
+        Error::Source(SourceChanged::SlotAhead { .. }) => "slot ahead",
+        error if error.is_retryable() => "lost",
+        _ => "another error",
+    }]
 }
 
 #[cfg(test)]

@@ -40,6 +40,19 @@ pub(crate) enum Trouble {
     Ended,
 }
 
+impl Trouble {
+    /// In a word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Hole => "hole",
+            Self::HungUp => "hung up",
+            Self::Silence => "silence",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 impl Fate {
     pub(crate) fn of(plan: &Plan, connection: u64) -> Self {
         let mut dice = Dice::part(plan.seed, 1000 + connection);

@@ -28,7 +28,10 @@ pub(crate) async fn live(world: Arc<World>) -> Result<Statistics, Error> {
         state.judge.restart(plan.sink.is_exactly_once);
     }
     let connection = dial(&world).await?;
-    let stream = connection.start_replication(options(&world)?).await?;
+    let started = connection.start_replication(options(&world)?);
+    let timeout = || Error::Timeout { during: "starting".to_owned(), after: plan.receive_timeout };
+    let stream =
+        tokio::time::timeout(plan.receive_timeout, started).await.unwrap_or_else(|_| Err(timeout()))?;
     let mut pipeline = Pipeline::new(Storage::new(&world))
         .batch_rows(plan.batch_rows)
         .batch_delay(plan.batch_delay)
@@ -167,13 +170,13 @@ impl Source for Tapped {
         Source::positions(&self.stream)
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
+    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
         let world = Arc::clone(&self.world);
-        self.stream.reopen_with(async move { dial(&world).await }).await?;
+        let renewed = self.stream.reopen_with(async move { dial(&world).await }).await?;
         if self.bug(Bug::SkipsUpToTheLast) {
             self.skip_up_to = Some(self.last);
         }
-        Ok(())
+        Ok(renewed)
     }
 
     /// A heartbeat takes no connection here.

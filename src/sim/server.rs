@@ -105,7 +105,10 @@ impl Server {
     }
 
     fn rise(&mut self) {
-        self.writer.restart(&mut self.wal);
+        // Whether a backup was restored can only be told as long as it hasn't written as much as was lost.
+        if !self.is_frozen {
+            self.writer.restart(&mut self.wal);
+        }
         self.phase = Phase::Up;
     }
 
@@ -187,15 +190,10 @@ pub(crate) async fn write(world: Arc<World>) {
                 server.slot.persisted = server.slot.confirmed;
             }
         });
-        world.note(|| format!("written {action:?}, up to {}", world.state_end()));
+        let end = world.state().server.wal.end;
+        world.note(|| format!("written {action:?}, up to {end}"));
     }
     world.change(|state| state.server.is_written = true);
-}
-
-impl World {
-    fn state_end(&self) -> Lsn {
-        self.state().server.wal.end
-    }
 }
 
 /// Lets happen what was planned.

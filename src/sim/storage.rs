@@ -23,11 +23,19 @@ pub(crate) struct Disk {
     pub(crate) last_commit: Option<Lsn>,
     /// How often the sinks were called.
     calls: u64,
+    /// How often they were slow.
+    slow: u32,
 }
 
 impl Disk {
     pub(crate) fn has(&self, end: Lsn) -> bool {
         self.units.iter().rev().any(|unit| position(unit) == Some(end))
+    }
+
+    /// Whether it is slow once more: not for ever.
+    fn is_slow(&mut self) -> bool {
+        self.slow += 1;
+        self.slow <= 4
     }
 
     /// Another process begins.
@@ -83,7 +91,7 @@ impl Storage {
         let world = Arc::clone(&self.world);
         world.survive(|| format!("sink: {what}")).await;
         let sink = &world.plan.sink;
-        if sink.slow_one_in > 0 && self.dice.one_in(sink.slow_one_in) {
+        if sink.slow_one_in > 0 && self.dice.one_in(sink.slow_one_in) && world.state().disk.is_slow() {
             tokio::time::sleep(sink.slow).await;
         }
         let mut state = world.state();

@@ -30,6 +30,7 @@ pub(crate) async fn serve(world: Arc<World>, pipe: DuplexStream, number: u64) {
             Err(trouble) => trouble,
         };
         world.note(|| format!("connection {number} ends: {trouble:?}"));
+        world.state().seen.insert(trouble.name());
         trouble
     };
     let died = world.until(|state| state.server.generation != generation);
@@ -121,6 +122,7 @@ fn start(state: &mut State, command: &str, number: u64) -> Result<Lsn, Vec<u8>> 
         return Err(error("42704", "replication slot \"s\" does not exist"));
     }
     if server.slot.active.is_some() {
+        state.seen.insert("slot in use");
         return Err(error("55006", "replication slot \"s\" is active for PID 1"));
     }
     if server.slot.is_invalidated {
@@ -326,7 +328,7 @@ impl Walsender<'_> {
         let ping = {
             let half = self.world.plan.wal_sender_timeout / 2;
             let at = self.shared().last_heard + half;
-            if is_stopping { Instant::now() + Duration::from_millis(100) } else { at.max(Instant::now() + half / 4) }
+            if is_stopping { Instant::now() + Duration::from_secs(1) } else { at.max(Instant::now() + half / 4) }
         };
         tokio::select! {
             biased;

@@ -1,10 +1,12 @@
 //! What all parts of a simulated world share.
 
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::judge::Judge;
@@ -17,7 +19,8 @@ use super::storage::Disk;
 pub(crate) struct World {
     pub(crate) plan: Plan,
     state: Mutex<State>,
-    changed: watch::Sender<()>,
+    /// Wakes those who wait in the order in which they came: no other primitive of tokio does.
+    changed: Notify,
     began: Instant,
 }
 
@@ -39,6 +42,8 @@ pub(crate) struct State {
     pub(crate) connections: u64,
     /// Ends of lines on which nothing comes or goes any more, and nobody knows.
     pub(crate) attic: Vec<DuplexStream>,
+    /// Kinds of things that came about.
+    pub(crate) seen: BTreeSet<&'static str>,
     trace: Option<Vec<String>>,
     /// Changes with everything that happens.
     digest: u64,
@@ -57,10 +62,11 @@ impl World {
             is_closing: false,
             connections: 0,
             attic: Vec::new(),
+            seen: BTreeSet::new(),
             trace: is_traced.then(Vec::new),
             digest: 0,
         };
-        let changed = watch::Sender::new(());
+        let changed = Notify::new();
         Arc::new(Self { plan, state: Mutex::new(state), changed, began: Instant::now() })
     }
 
@@ -72,21 +78,19 @@ impl World {
     /// Changes something, and wakes whoever waits for it.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state());
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         changed
     }
 
     /// Waits until something is so.
     pub(crate) async fn until(&self, mut is_so: impl FnMut(&mut State) -> bool) {
-        let mut changed = self.changed.subscribe();
         loop {
-            changed.mark_unchanged();
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
             if is_so(&mut self.state()) {
                 return;
             }
-            if changed.changed().await.is_err() {
-                return;
-            }
+            changed.await;
         }
     }
 
@@ -95,7 +99,7 @@ impl World {
         let at = self.elapsed();
         let is_crash = self.state().step(&self.plan, at, what);
         if is_crash {
-            self.changed.send_replace(());
+            self.changed.notify_waiters();
         }
     }
 
