@@ -112,7 +112,9 @@ async fn lives(world: &Arc<World>) {
         if is_over(world, ended) {
             return;
         }
-        world.change(|state| (state.is_crashed, state.is_shutdown) = (false, false));
+        world.change(|state| {
+            (state.is_running, state.is_crashed, state.is_shutdown) = (false, false, false);
+        });
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
@@ -124,7 +126,12 @@ fn is_over(world: &World, ended: Option<Result<Statistics, Error>>) -> bool {
     match ended {
         Some(Ok(_)) if state.is_closing => state.judge.end(&world.plan, &state.server, &state.disk),
         None | Some(Ok(_) | Err(Error::Sink(_))) => return false,
-        Some(Err(error)) if error.is_retryable() => return false,
+        Some(Err(error)) if error.is_retryable() => {
+            if state.is_running {
+                state.judge.find(format!("the pipeline gave up for what passes by itself: {error}"));
+            }
+            return false;
+        }
         Some(Err(error)) => state.judge.gave_up(&error, &world.plan, &state.server, &state.disk),
     }
     true

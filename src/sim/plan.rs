@@ -49,6 +49,8 @@ pub(crate) enum Happening {
     Terminate,
     /// The process is asked to end, and started again.
     Restart,
+    /// It is killed.
+    Kill,
     /// The source is not the same afterwards.
     Change(SourceChange),
 }
@@ -160,7 +162,7 @@ fn crashes(dice: &mut Dice) -> Vec<u64> {
 }
 
 fn incidents(may_change: bool, may_restart: bool, dice: &mut Dice) -> Vec<Incident> {
-    let span = if dice.one_in(3) { 30_000 } else { 1500 };
+    let span = dice.pick(&[200, 1500, 30_000]);
     let mut incidents: Vec<_> = (0..dice.below(4))
         .map(|_| {
             let down = dice.millis(8000);
@@ -174,13 +176,17 @@ fn incidents(may_change: bool, may_restart: bool, dice: &mut Dice) -> Vec<Incide
             Incident { at: dice.millis(span), what }
         })
         .collect();
-    incidents.sort_by_key(|incident| incident.at);
-    let changes = |incident: &Incident| matches!(incident.what, Happening::Change(_));
-    if let Some(first) = incidents.iter().position(changes) {
-        let mut seen = 0..;
-        incidents.retain(|incident| !changes(incident) || seen.next() == Some(0));
-        debug_assert!(first < incidents.len());
+    if may_restart && dice.one_in(4) {
+        let after = incidents.first().map_or(Duration::ZERO, |incident| incident.at);
+        incidents.push(Incident { at: after + dice.millis(3000), what: Happening::Kill });
     }
+    incidents.sort_by_key(|incident| incident.at);
+    // One change of the source is enough to tell from the others.
+    let mut has_changed = false;
+    incidents.retain(|incident| {
+        let is_change = matches!(incident.what, Happening::Change(_));
+        !is_change || !std::mem::replace(&mut has_changed, true)
+    });
     incidents
 }
 

@@ -44,6 +44,7 @@ pub(crate) async fn live(world: Arc<World>) -> Result<Statistics, Error> {
         let world = Arc::clone(&world);
         async move { world.until(|state| state.is_shutdown || state.is_closing).await }
     };
+    world.state().is_running = true;
     pipeline.drive(source, shutdown).await
 }
 

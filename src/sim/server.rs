@@ -164,13 +164,10 @@ impl State {
         }
     }
 
-    /// Somebody streams again, so that it can go on.
-    pub(crate) fn streams(&mut self) {
+    /// The client goes on with this source: from here on, no change of before is a reason to give up.
+    pub(crate) fn goes_on(&mut self) {
         self.server.is_frozen = false;
-        // What comes from here on is not to be held against a change.
-        if let Some(changed) = &mut self.judge.changed {
-            changed.stored = None;
-        }
+        self.judge.changed.take_if(|changed| changed.stored.is_some());
     }
 }
 
@@ -212,6 +209,7 @@ pub(crate) async fn befall(world: Arc<World>) {
             }
             Happening::Stop(down) => stop(&world, down).await,
             Happening::Terminate => world.change(|state| state.server.terminated += 1),
+            Happening::Kill => world.change(|state| state.is_crashed = !state.is_closing),
             Happening::Restart => world.change(|state| state.is_shutdown = true),
             Happening::Change(change) => {
                 world.change(|state| {

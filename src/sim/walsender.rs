@@ -130,7 +130,6 @@ fn start(state: &mut State, command: &str, number: u64) -> Result<Lsn, Vec<u8>> 
     }
     server.slot.active = Some(number);
     let start_point = requested.max(server.slot.confirmed);
-    state.streams();
     Ok(start_point)
 }
 
@@ -224,6 +223,9 @@ impl Walsender<'_> {
         self.world.note(|| format!("status: written {}, flushed {}", status.written, status.flushed));
         self.world.change(|state| {
             state.judge.status(&status, &state.server, &state.disk);
+            if status.flushed != Lsn::ZERO {
+                state.goes_on();
+            }
             let slot = &mut state.server.slot;
             slot.confirmed = slot.confirmed.max(status.flushed);
         });

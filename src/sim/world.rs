@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) steps: u64,
     /// How many of the plan's crashes have come.
     crashes: usize,
+    /// Whether the pipeline of the process runs.
+    pub(crate) is_running: bool,
     /// Whether the process is to die now.
     pub(crate) is_crashed: bool,
     /// Whether the process is asked to end.
@@ -57,6 +59,7 @@ impl World {
             judge: Judge::default(),
             steps: 0,
             crashes: 0,
+            is_running: false,
             is_crashed: false,
             is_shutdown: false,
             is_closing: false,
