@@ -45,7 +45,6 @@ impl Backoff {
         self.jittered(whole.min(Self::LONGEST))
     }
 
-
     fn jittered(&mut self, whole: Duration) -> Duration {
         // Knuth's linear congruential generator, whose upper bits are good enough to spread clients.
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -78,8 +77,9 @@ mod tests {
 
     #[test]
     fn no_two_clients_wait_alike() {
-        let waits: std::collections::HashSet<_> =
-            (0..20).map(|_| Backoff { failures: 9, ..Backoff::new() }.after(&Error::Closed { during: "by script" })).collect();
+        let waits: std::collections::HashSet<_> = (0..20)
+            .map(|_| Backoff { failures: 9, ..Backoff::new() }.after(&Error::Closed { during: "by script" }))
+            .collect();
         assert!(waits.len() > 5, "{waits:?}");
     }
 

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::{Pipeline, Statistics};
 use crate::error::Error;
 use crate::event::{Acknowledge as _, Event};
+use crate::session::Fingerprint;
 use crate::sink::{Batch, ChangeSink, Progress};
 use crate::{Lsn, trace};
 
@@ -85,11 +86,11 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
 
     pub(super) async fn finish(mut self) -> Result<Statistics, Error> {
         match self.until_the_end().await {
-            Ok(()) if self.statistics.is_connected => {
-                self.source.finish().await?;
-                Ok(self.statistics)
-            }
-            // What was acknowledged last, the server will learn with the next connection.
+            Ok(()) if self.statistics.is_connected => match self.source.finish().await {
+                Err(error) if !(self.pipeline.reconnect && error.is_retryable()) => Err(error),
+                // What was acknowledged last, the server will learn with the next connection.
+                _ => Ok(self.statistics),
+            },
             Ok(()) => Ok(self.statistics),
             Err(failed @ Error::Sink(_)) => {
                 // Whether or not the server hears of what was durable before: the sink's error is what counts.
@@ -101,7 +102,11 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     }
 
     async fn until_the_end(&mut self) -> Result<(), Error> {
-        self.resume().await?;
+        if let Some(lost) = self.resume().await?
+            && !self.reconnect(lost).await?
+        {
+            return Ok(());
+        }
         loop {
             let mut batch = Batch::default();
             let mut end = self.gather(&mut batch).await?;
@@ -127,18 +132,27 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         }
     }
 
-    /// Asks a sink that keeps its progress where it stands.
-    async fn resume(&mut self) -> Result<(), Error> {
-        let kept = match self.pipeline.sink.progress().await.map_err(sink)? {
-            Progress::Untracked => return Ok(()),
+    /// Asks a sink that keeps its progress where it stands. Gives the error by which the source was lost meanwhile.
+    async fn resume(&mut self) -> Result<Option<Error>, Error> {
+        let (progress, lost) = beside(&mut self.source, self.pipeline.sink.progress()).await;
+        let kept = match progress.map_err(sink)? {
+            Progress::Untracked => return Ok(lost),
             Progress::None => None,
             Progress::At(kept) => Some(kept),
         };
         self.keeps_progress = true;
-        if let Some(first) = self.source.resume(kept.as_ref())? {
-            self.pipeline.sink.set_progress(&first).await.map_err(sink)?;
-        }
-        Ok(())
+        let renewed = self.source.resume(kept.as_ref())?;
+        Ok(lost.or(self.renew(renewed).await?))
+    }
+
+    /// Lets the sink keep what it has to have before the first batch. Gives the error by which the source was lost
+    /// meanwhile.
+    async fn renew(&mut self, renewed: Option<Fingerprint>) -> Result<Option<Error>, Error> {
+        let Some(progress) = renewed.filter(|_| self.keeps_progress) else { return Ok(None) };
+        let kept = self.pipeline.sink.set_progress(&progress);
+        let (kept, lost) = beside(&mut self.source, kept).await;
+        kept.map_err(sink)?;
+        Ok(lost)
     }
 
     /// Collects events until a batch is full or old enough, or until there are no more.
@@ -281,9 +295,13 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 () = poll_fn(|cx| shutdown.poll(cx)) => return Ok(false),
                 opened = again => opened,
             };
-            match opened {
-                Ok(()) => break,
-                Err(failed) => error = failed,
+            let lost = match opened {
+                Ok(renewed) => self.renew(renewed).await?,
+                Err(failed) => Some(failed),
+            };
+            match lost {
+                None => break,
+                Some(lost) => error = lost,
             }
         }
         trace::info!("connected again");

@@ -20,7 +20,8 @@ pub(crate) trait Source {
     fn keep_alive(&mut self) -> impl Future<Output = Error> + Send;
 
     /// Goes on where a sink stands that keeps its progress; `None` for one that has none yet. From here on, the sink keeps
-    /// the idle positions, too. Gives what the sink has to keep at first, if it has nothing yet.
+    /// the idle positions, too. Gives what the sink has to keep at first, if it has nothing yet, or if the source is on
+    /// another timeline by now.
     fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error>;
 
     /// What the sink may keep as its progress, while nothing is in flight.
@@ -38,8 +39,9 @@ pub(crate) trait Source {
     /// How far everything is, and how many transactions were left out since the last connection began.
     fn positions(&self) -> (Positions, u64);
 
-    /// Connects again, after an error that passes by itself, and goes on behind what is durable.
-    async fn reopen(&mut self) -> Result<(), Error>;
+    /// Connects again, after an error that passes by itself, and goes on behind what is durable. Gives what a sink that
+    /// keeps its progress has to keep, if the source is on another timeline by now.
+    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error>;
 
     /// Writes to the source what comes back as nothing, so that its slot moves. Owns what it needs.
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
@@ -60,7 +62,9 @@ impl Source for ReplicationStream {
     fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error> {
         self.keep_idle();
         let Some(kept) = kept else { return Ok(Some(self.first_progress())) };
-        ReplicationStream::resume(self, kept).map(|_| None)
+        ReplicationStream::resume(self, kept)?;
+        let now = self.fingerprint(kept.resume_lsn);
+        Ok((now != *kept).then_some(now))
     }
 
     fn idle(&self) -> Option<Fingerprint> {
@@ -83,7 +87,7 @@ impl Source for ReplicationStream {
         (ReplicationStream::positions(self), self.skipped())
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
+    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
         ReplicationStream::reopen(self).await
     }
 
@@ -146,8 +150,8 @@ impl<R: Read> Source for Captured<R> {
     }
 
     /// Not asked for: nothing that passes by itself can happen to it.
-    async fn reopen(&mut self) -> Result<(), Error> {
-        Ok(())
+    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
+        Ok(None)
     }
 
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {

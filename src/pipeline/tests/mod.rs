@@ -60,7 +60,9 @@ struct Scripted {
     steps: VecDeque<Step>,
     waiting: Option<std::pin::Pin<Box<Sleep>>>,
     /// What connecting again leads to; success, when there is no more.
-    reopens: VecDeque<Result<(), Error>>,
+    reopens: VecDeque<Result<Option<Fingerprint>, Error>>,
+    /// How it ends.
+    finishes: Result<(), Error>,
     /// A position at which nothing is in flight.
     idle: Option<u64>,
     /// When the connection fails beside a slow sink.
@@ -74,6 +76,7 @@ impl Scripted {
             steps: steps.into_iter().collect(),
             waiting: None,
             reopens: VecDeque::new(),
+            finishes: Ok(()),
             idle: None,
             keep_alive_fails: None,
             log: log.clone(),
@@ -134,9 +137,9 @@ impl Source for Scripted {
         (Positions::default(), 0)
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
+    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
         self.log.add("reopen");
-        let opened = self.reopens.pop_front().unwrap_or(Ok(()));
+        let opened = self.reopens.pop_front().unwrap_or(Ok(None));
         if opened.is_ok() {
             self.keep_alive_fails = None;
         }
@@ -154,7 +157,7 @@ impl Source for Scripted {
 
     async fn finish(self) -> Result<(), Error> {
         self.log.add("finish");
-        Ok(())
+        self.finishes
     }
 }
 
@@ -167,6 +170,8 @@ fn fingerprint(resume_lsn: u64) -> Fingerprint {
 #[derive(Default)]
 struct Sink {
     slow: Duration,
+    /// How long it takes to say where it stands.
+    slow_start: Duration,
     fails_at: Option<(&'static str, usize)>,
     done: usize,
     progress: Progress,
@@ -205,6 +210,7 @@ impl ChangeSink for Sink {
     }
 
     async fn progress(&mut self) -> io::Result<Progress> {
+        sleep(self.slow_start).await;
         Ok(self.progress.clone())
     }
 
