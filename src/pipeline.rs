@@ -10,8 +10,8 @@ use std::future::Future;
 use std::io::Read;
 use std::time::Duration;
 
-use self::run::Run;
 use self::backoff::Backoff;
+use self::run::Run;
 use self::source::Captured;
 pub(crate) use self::source::Source;
 pub use self::statistics::{Monitor, Statistics};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::wal::{Item, Record, Wal, What, time_at};
 use crate::pgoutput::{
-    AbortInfo, Begin, Commit, CommitPrepared, Message, Origin, Prepare, Relation, RollbackPrepared, StreamAbort,
-    StreamCommit, StreamStart,
+    AbortInfo, Begin, Commit, CommitPrepared, Message, Origin, Prepare, Relation, RollbackPrepared,
+    StreamAbort, StreamCommit, StreamStart,
 };
 use crate::stream::Streaming;
 use crate::{Lsn, RelationId, Xid};
@@ -195,7 +195,11 @@ impl Decoding {
             self.open.remove(&top);
         }
         for subxid in aborted {
-            self.say_abort(top, subxid, AbortInfo { abort_lsn: record.start, abort_time: time_at(record.start) });
+            self.say_abort(
+                top,
+                subxid,
+                AbortInfo { abort_lsn: record.start, abort_time: time_at(record.start) },
+            );
         }
     }
 

@@ -9,15 +9,35 @@ use super::dice::Dice;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Pause(Duration),
-    Change { transaction: usize, kind: u8, table: usize },
-    Message { transaction: usize },
-    Alter { transaction: usize, table: usize },
+    Change {
+        transaction: usize,
+        kind: u8,
+        table: usize,
+    },
+    Message {
+        transaction: usize,
+    },
+    Alter {
+        transaction: usize,
+        table: usize,
+    },
     /// A subtransaction begins, with a change.
-    Sub { transaction: usize },
-    EndSub { transaction: usize, commits: bool },
-    End { transaction: usize, how: How },
+    Sub {
+        transaction: usize,
+    },
+    EndSub {
+        transaction: usize,
+        commits: bool,
+    },
+    End {
+        transaction: usize,
+        how: How,
+    },
     /// Of what was prepared.
-    Finish { transaction: usize, commits: bool },
+    Finish {
+        transaction: usize,
+        commits: bool,
+    },
     /// A message outside of any transaction.
     Alone,
     /// Writes that nobody publishes.
@@ -63,6 +83,12 @@ impl History {
             beside(&mut actions, slow, dice);
         }
         Self { actions, transactions }
+    }
+
+    /// How long it takes, at least.
+    pub(crate) fn busy(&self) -> Duration {
+        let pause = |action: &Action| if let Action::Pause(pause) = action { *pause } else { Duration::ZERO };
+        self.actions.iter().map(pause).sum::<Duration>() + Duration::from_millis(300)
     }
 
     /// Without some of the transactions.

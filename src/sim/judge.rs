@@ -6,12 +6,12 @@ use super::plan::Plan;
 use super::server::Server;
 use super::storage::Disk;
 use super::wal::Unit;
+use crate::Lsn;
 use crate::error::Error;
 use crate::event::{Acknowledge as _, Event};
 use crate::frame::StandbyStatusUpdate;
 use crate::pipeline::Statistics;
 use crate::session::{Positions, SourceChanged};
-use crate::Lsn;
 
 /// What was found to be against the laws, and what has to be remembered to see it.
 #[derive(Debug, Default)]
@@ -62,7 +62,8 @@ impl Judge {
 
     /// Whoever says that everything up to here is durable must have it.
     pub(crate) fn durable(&mut self, position: Lsn, how: &str, server: &Server, disk: &Disk) {
-        let is_due = |unit: &&Unit| unit.start < position && unit.start >= server.slot.made_at && unit.counts();
+        let is_due =
+            |unit: &&Unit| unit.start < position && unit.start >= server.slot.made_at && unit.counts();
         for unit in server.wal.units.iter().filter(is_due) {
             if !disk.has(unit.end) {
                 let Unit { start, end, .. } = unit;
@@ -91,8 +92,12 @@ impl Judge {
 
     /// Everything must be there in the end.
     pub(crate) fn end(&mut self, plan: &Plan, server: &Server, disk: &Disk) {
-        let truth: Vec<_> =
-            server.wal.units.iter().filter(|unit| unit.counts() && unit.start >= server.slot.made_at).collect();
+        let truth: Vec<_> = server
+            .wal
+            .units
+            .iter()
+            .filter(|unit| unit.counts() && unit.start >= server.slot.made_at)
+            .collect();
         let found = disk.counting();
         if plan.sink.is_exactly_once {
             self.whole(&truth, &found);
@@ -158,7 +163,8 @@ impl Judge {
             Error::Source(SourceChanged::PromotedBehind { promoted_at, .. }) => is_behind(*promoted_at),
             Error::Source(SourceChanged::Restored { wal_end, .. }) => is_behind(*wal_end),
             Error::Source(SourceChanged::SlotAhead { confirmed_flush_lsn, .. }) => {
-                server.slot.is_made_anew && resume_lsn.is_none_or(|resume_lsn| resume_lsn < *confirmed_flush_lsn)
+                server.slot.is_made_anew
+                    && resume_lsn.is_none_or(|resume_lsn| resume_lsn < *confirmed_flush_lsn)
             }
             _ => false,
         };
@@ -171,9 +177,9 @@ impl Judge {
         // What is there is right, and in order, though it may not be all.
         let before: Vec<_> = changed.before.iter().filter(|unit| unit.counts()).collect();
         for segment in disk.segments() {
-            let begin = before.iter().position(|unit| {
-                segment.first().is_some_and(|first| Some(unit.end) == position(first))
-            });
+            let begin = before
+                .iter()
+                .position(|unit| segment.first().is_some_and(|first| Some(unit.end) == position(first)));
             self.whole(before.get(begin.unwrap_or_default()..).unwrap_or_default(), &segment);
         }
     }

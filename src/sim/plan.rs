@@ -108,7 +108,8 @@ impl Plan {
         let mut dice = Dice::part(seed, 1);
         let major = dice.pick(&[14, 15, 16, 17, 18]);
         let streaming = dice.pick(&[Streaming::Off, Streaming::On, Streaming::Parallel]);
-        let streaming = if major < 16 && streaming == Streaming::Parallel { Streaming::On } else { streaming };
+        let streaming =
+            if major < 16 && streaming == Streaming::Parallel { Streaming::On } else { streaming };
         let calm = dice.one_in(8);
         let seconds = |dice: &mut Dice| Duration::from_secs(dice.pick(&[3, 10, 60]));
         let wal_sender_timeout = seconds(&mut dice);
@@ -116,6 +117,7 @@ impl Plan {
         let is_exactly_once = !dice.one_in(3);
         let sink = SinkPlan::generate(is_exactly_once, calm, wal_sender_timeout, &mut dice);
         let crashes = if calm { Vec::new() } else { crashes(&mut dice) };
+        let busy = u64::try_from(history.busy().as_millis()).unwrap_or_default();
         let may_change = is_exactly_once || crashes.is_empty() && sink.failures.is_empty();
         Self {
             seed,
@@ -126,7 +128,11 @@ impl Plan {
             memory_limit: dice.pick(&[64 << 20, 64 << 20, 64 << 20, 0]),
             wal_sender_timeout,
             receive_timeout: seconds(&mut dice),
-            incidents: if calm { Vec::new() } else { incidents(may_change, is_exactly_once, &mut dice) },
+            incidents: if calm {
+                Vec::new()
+            } else {
+                incidents(may_change, is_exactly_once, busy, &mut dice)
+            },
             unlucky: if calm { 0 } else { dice.next() % 4 },
             history,
             sink,
@@ -161,8 +167,8 @@ fn crashes(dice: &mut Dice) -> Vec<u64> {
     crashes
 }
 
-fn incidents(may_change: bool, may_restart: bool, dice: &mut Dice) -> Vec<Incident> {
-    let span = dice.pick(&[200, 1500, 30_000]);
+fn incidents(may_change: bool, may_restart: bool, busy: u64, dice: &mut Dice) -> Vec<Incident> {
+    let span = dice.pick(&[200, busy, busy, 30_000]);
     let mut incidents: Vec<_> = (0..dice.below(4))
         .map(|_| {
             let down = dice.millis(8000);
@@ -176,10 +182,6 @@ fn incidents(may_change: bool, may_restart: bool, dice: &mut Dice) -> Vec<Incide
             Incident { at: dice.millis(span), what }
         })
         .collect();
-    if may_restart && dice.one_in(4) {
-        let after = incidents.first().map_or(Duration::ZERO, |incident| incident.at);
-        incidents.push(Incident { at: after + dice.millis(3000), what: Happening::Kill });
-    }
     incidents.sort_by_key(|incident| incident.at);
     // One change of the source is enough to tell from the others.
     let mut has_changed = false;
@@ -187,13 +189,17 @@ fn incidents(may_change: bool, may_restart: bool, dice: &mut Dice) -> Vec<Incide
         let is_change = matches!(incident.what, Happening::Change(_));
         !is_change || !std::mem::replace(&mut has_changed, true)
     });
+    if may_restart && dice.one_in(if has_changed { 2 } else { 4 }) {
+        let after = incidents.last().map_or(Duration::ZERO, |incident| incident.at + Duration::from_secs(1));
+        incidents.push(Incident { at: after + dice.millis(2000), what: Happening::Kill });
+    }
     incidents
 }
 
 impl SourceChange {
     fn generate(dice: &mut Dice) -> Self {
         match dice.below(10) {
-            0..=3 => Self::Promoted(dice.below(6)),
+            0..=3 => Self::Promoted(dice.pick(&[0, 0, 0, 1, 2, 5])),
             4 => Self::Restored(dice.below(12)),
             5 => Self::SlotDropped,
             6 => Self::SlotInvalidated,

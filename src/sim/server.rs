@@ -134,7 +134,8 @@ impl Server {
             SourceChange::SlotDropped => self.slot.exists = false,
             SourceChange::SlotInvalidated => self.slot.is_invalidated = true,
             SourceChange::SlotMadeAnew => {
-                self.slot = Slot { is_made_anew: true, made_at: self.slot.made_at, ..Slot::new(self.wal.end) };
+                self.slot =
+                    Slot { is_made_anew: true, made_at: self.slot.made_at, ..Slot::new(self.wal.end) };
             }
             SourceChange::OtherSystem => self.system_id += 1,
             SourceChange::OtherDatabase => self.database = "Shop",

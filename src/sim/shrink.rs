@@ -41,5 +41,7 @@ fn changed(plan: &Plan, change: impl FnOnce(&mut Plan)) -> Plan {
 
 /// Any action but the end of something: what was begun ends.
 fn may_go(action: Option<&Action>) -> bool {
-    action.is_some_and(|action| !matches!(action, Action::End { .. } | Action::EndSub { .. } | Action::Sub { .. }))
+    action.is_some_and(|action| {
+        !matches!(action, Action::End { .. } | Action::EndSub { .. } | Action::Sub { .. })
+    })
 }

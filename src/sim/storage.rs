@@ -56,7 +56,9 @@ impl Disk {
     pub(crate) fn segments(&self) -> Vec<Vec<&[Event]>> {
         let ends = self.began.iter().skip(1).copied().chain([self.units.len()]);
         let ranges = self.began.iter().copied().zip(ends);
-        let segment = |range: std::ops::Range<usize>| self.units.get(range).unwrap_or_default().iter().map(Vec::as_slice);
+        let segment = |range: std::ops::Range<usize>| {
+            self.units.get(range).unwrap_or_default().iter().map(Vec::as_slice)
+        };
         ranges.map(|(begin, end)| segment(begin..end).filter(|unit| counts(unit)).collect()).collect()
     }
 }
@@ -131,7 +133,8 @@ impl Storage {
 
     /// Whole transactions go to the disk, and the position with them.
     fn store(&mut self) {
-        let whole = self.staged.iter().rposition(|event| event.position().is_some()).map_or(0, |last| last + 1);
+        let whole =
+            self.staged.iter().rposition(|event| event.position().is_some()).map_or(0, |last| last + 1);
         let mut state = self.world.state();
         let state = &mut *state;
         let mut unit = Vec::new();

@@ -28,13 +28,30 @@ pub(crate) struct Record {
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     /// A change or a message of a transaction or subtransaction.
-    Item { top: Xid, xid: Xid, item: Arc<Item> },
-    Commit { top: Xid },
+    Item {
+        top: Xid,
+        xid: Xid,
+        item: Arc<Item>,
+    },
+    Commit {
+        top: Xid,
+    },
     /// Subtransactions before those that they are in; the last one may be the whole transaction.
-    Abort { top: Xid, xids: Vec<Xid> },
-    Prepare { top: Xid, gid: String },
+    Abort {
+        top: Xid,
+        xids: Vec<Xid>,
+    },
+    Prepare {
+        top: Xid,
+        gid: String,
+    },
     /// The end of what was prepared: by the record that ends here.
-    Finish { top: Xid, gid: String, prepare_end: Lsn, commits: bool },
+    Finish {
+        top: Xid,
+        gid: String,
+        prepare_end: Lsn,
+        commits: bool,
+    },
     /// A message outside of any transaction.
     Alone(LogicalMessage),
     /// Of tables that nobody publishes, and of other databases.
@@ -165,14 +182,16 @@ impl Wal {
 
     /// Whether a transaction of before a restart goes on behind it.
     pub(crate) fn is_prepared(&self, top: Xid) -> bool {
-        let prepares = |record: &Record| matches!(record.what, What::Prepare { top: prepared, .. } if prepared == top);
+        let prepares =
+            |record: &Record| matches!(record.what, What::Prepare { top: prepared, .. } if prepared == top);
         self.records.iter().any(prepares)
     }
 
     /// Forgets the last records: the log ends where the first of them began.
     pub(crate) fn forget(&mut self, records: usize) {
         let kept = self.records.len().saturating_sub(records);
-        let mut shorter = Self { history: self.history.clone(), timeline: self.timeline, ..Self::new(self.two_phase) };
+        let mut shorter =
+            Self { history: self.history.clone(), timeline: self.timeline, ..Self::new(self.two_phase) };
         shorter.origins.clone_from(&self.origins);
         for record in self.records.drain(..).take(kept) {
             shorter.publish(&record);
@@ -260,7 +279,9 @@ impl Item {
                 };
                 is_old && row(new, &update.new)
             }
-            (Message::Delete(delete), Event::Change(Change::Delete { old: found })) => old(found, &delete.old),
+            (Message::Delete(delete), Event::Change(Change::Delete { old: found })) => {
+                old(found, &delete.old)
+            }
             (Message::Truncate(truncate), Event::Change(change)) => matches!(change,
                 Change::Truncate { relations, cascade, restart_identity }
                     if *relations == self.relations

@@ -93,7 +93,9 @@ fn answer(state: &mut State, query: &str, timeout: Duration) -> Vec<u8> {
         rows = row(&[Some(&system), Some(&timeline), Some(&wal_end), Some(server.database)]);
         state.asked();
     } else if query.starts_with("TIMELINE_HISTORY") {
-        let line = |switch: &crate::session::TimelineSwitch| format!("{}\t{}\tno reason\n", switch.timeline, switch.end_lsn);
+        let line = |switch: &crate::session::TimelineSwitch| {
+            format!("{}\t{}\tno reason\n", switch.timeline, switch.end_lsn)
+        };
         let history: String = server.wal.history.iter().map(line).collect();
         rows = row(&[Some("history"), Some(&history)]);
     } else if query.starts_with("SELECT plugin") && server.slot.exists {
@@ -178,7 +180,8 @@ async fn stream(
     if ended.is_err() || !sender.shared().is_done {
         return ended.and(Err(Trouble::Ended));
     }
-    let done = [message(b'c', &[]), message(b'C', b"COPY 0\0"), message(b'C', b"START_REPLICATION\0"), ready()];
+    let done =
+        [message(b'c', &[]), message(b'C', b"COPY 0\0"), message(b'C', b"START_REPLICATION\0"), ready()];
     outbox.send(&done.concat()).await
 }
 
@@ -330,7 +333,11 @@ impl Walsender<'_> {
         let ping = {
             let half = self.world.plan.wal_sender_timeout / 2;
             let at = self.shared().last_heard + half;
-            if is_stopping { Instant::now() + Duration::from_secs(1) } else { at.max(Instant::now() + half / 4) }
+            if is_stopping {
+                Instant::now() + Duration::from_secs(1)
+            } else {
+                at.max(Instant::now() + half / 4)
+            }
         };
         tokio::select! {
             biased;
@@ -340,7 +347,12 @@ impl Walsender<'_> {
         }
     }
 
-    async fn keepalive(&self, outbox: &mut Outbox, wal_end: Lsn, reply_requested: bool) -> Result<(), Trouble> {
+    async fn keepalive(
+        &self,
+        outbox: &mut Outbox,
+        wal_end: Lsn,
+        reply_requested: bool,
+    ) -> Result<(), Trouble> {
         let keepalive = PrimaryKeepalive { wal_end, clock: time_at(wal_end), reply_requested };
         outbox.send(&message(b'd', &keepalive.encode())).await?;
         let mut shared = self.shared();

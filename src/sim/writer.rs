@@ -9,8 +9,8 @@ use super::dice::Dice;
 use super::history::{Action, How, TABLES};
 use super::wal::{Item, Wal, What};
 use crate::pgoutput::{
-    Column, Datum, Delete, Insert, LogicalMessage, Message, OldTuple, Relation, ReplicaIdentity, Truncate, Tuple,
-    Update,
+    Column, Datum, Delete, Insert, LogicalMessage, Message, OldTuple, Relation, ReplicaIdentity, Truncate,
+    Tuple, Update,
 };
 use crate::{Lsn, Oid, RelationId, Xid};
 
@@ -128,7 +128,11 @@ impl Writer {
     /// A table as a transaction sees it.
     fn seen(&self, number: usize, table: usize) -> Arc<Relation> {
         let own = self.open.get(&number).and_then(|open| {
-            open.altered.iter().rev().find(|(_, altered, _)| *altered == table).map(|(_, _, relation)| relation)
+            open.altered
+                .iter()
+                .rev()
+                .find(|(_, altered, _)| *altered == table)
+                .map(|(_, _, relation)| relation)
         });
         Arc::clone(own.unwrap_or(&self.tables[table]))
     }
@@ -180,7 +184,12 @@ impl Writer {
             }
             _ => {
                 let (cascade, restart_identity) = (kind & 64 != 0, kind & 128 != 0);
-                Message::Truncate(Truncate { xid, cascade, restart_identity, relation_ids: vec![relation_id] })
+                Message::Truncate(Truncate {
+                    xid,
+                    cascade,
+                    restart_identity,
+                    relation_ids: vec![relation_id],
+                })
             }
         }
     }

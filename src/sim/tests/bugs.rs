@@ -9,7 +9,11 @@ fn is_found(bug: Bug) {
     let first = (0..1000).find(|seed| !run(&spoilt(*seed), false).findings.is_empty());
     let Some(seed) = first else { panic!("{bug:?} is not found") };
     let smallest = shrink(&spoilt(seed), |plan| !run(plan, false).findings.is_empty());
-    eprintln!("{bug:?}: seed {seed}, {} actions: {:?}", smallest.history.actions.len(), run(&smallest, false).findings);
+    eprintln!(
+        "{bug:?}: seed {seed}, {} actions: {:?}",
+        smallest.history.actions.len(),
+        run(&smallest, false).findings
+    );
     // The client is what is wrong, and not the world.
     assert!(!fails(&Plan::from_seed(seed)));
     assert!(!fails(&Plan { bug: None, ..smallest }));
