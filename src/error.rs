@@ -362,10 +362,12 @@ mod tests {
 
     #[test]
     fn retries_what_passes_by_itself() {
-        for sqlstate in ["55006", "53300", "57P01", "57P02", "57P03", "08006"] {
+        for sqlstate in ["55006", "53300", "57P01", "57P02", "57P03", "08000", "08003", "08006"] {
             assert!(server(sqlstate).is_retryable(), "{sqlstate}");
         }
-        for sqlstate in ["28P01", "42704", "55000", "08P01", "0A000", "XX000"] {
+        for sqlstate in [
+            "28P01", "28000", "42501", "42704", "55000", "08P01", "0A000", "42883", "22P05", "58P01", "XX000",
+        ] {
             assert!(!server(sqlstate).is_retryable(), "{sqlstate}");
         }
         assert!(Error::Closed { during: "at rest" }.is_retryable());

@@ -15,8 +15,8 @@
 //!  XLogData,    19 messages,        └───────────┘        Datum     │         ▼ Batch             │ acknowledge(&Commit)
 //!  Keepalive,   named as in          Begin, Change…,               │     ChangeSink ── flush ────┘
 //!  StatusUpdate logicalproto.h       Message, Commit               │
-//!                                                                  ▼
-//!                                                    server: confirmed_flush_lsn
+//!                                                                  │                                  ▼
+//!  session: payloads, now, acknowledged → events, status updates, the next deadline       server: confirmed_flush_lsn
 //! ```
 //!
 //! # A program, step by step
@@ -62,8 +62,8 @@
 //! # }
 //! ```
 //!
-//! A [`Pipeline`] brings a stream into a sink: it batches, writes, flushes, and acknowledges what was flushed, and
-//! keeps the server from giving up on a sink that is slow:
+//! A [`Pipeline`] brings a stream into a sink: it batches, writes, flushes, and acknowledges what was flushed, keeps
+//! the server from giving up on a sink that is slow, and connects again when the connection is lost:
 //!
 //! ```no_run
 //! # #[cfg(feature = "net")]
@@ -72,7 +72,7 @@
 //! use walferry::sink::{Output, sql::SqlSink};
 //!
 //! let sink = SqlSink::new(Output::stdout(), stream.context().catalog.clone());
-//! let summary = Pipeline::new(sink).run(stream, std::future::pending()).await?;
+//! let statistics = Pipeline::new(sink).run(stream, std::future::pending()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -81,8 +81,9 @@
 //! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct;
 //! what types the row's columns may have, those of users among them, says [`Row::types`].
 //!
-//! A sink of your own implements [`ChangeSink`]: `write` and `flush`. A [`capture`] records what a
-//! server sent, to be replayed without it.
+//! A sink of your own implements [`ChangeSink`]: `write`, `flush` and `rollback`. What it may rely on, and what happens
+//! when something breaks on the way, says [`guide::delivery`]; whether it keeps the laws, [`sink::testkit`]. A [`capture`]
+//! records what a server sent, to be replayed without it.
 //!
 //! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].
 //!
@@ -110,7 +111,6 @@
 //!
 //! # What is not supported
 //!
-//! * Reconnecting: a stream ends with the error that ended it, and [`Error::is_retryable`] says whether to try again.
 //! * Output plugins other than `pgoutput`, and servers older than 14.
 //! * As SQL: binary values whose text only their server knows, of an extension's types and of names of objects
 //!   (`regclass`). The error says so; text carries them.
@@ -152,7 +152,8 @@ pub mod stream;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod pipeline;
-#[cfg(all(test, feature = "net"))]
+#[cfg(test)]
+#[cfg(feature = "net")]
 mod sim;
 
 // Pages.

@@ -146,7 +146,8 @@ impl<S: ChangeSink> Pipeline<S> {
         stream: ReplicationStream,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Statistics, Error> {
-        self.drive(stream, shutdown).await
+        // The stream and its buffers lie in it: too much for the stack of whoever calls.
+        Box::pin(self.drive(stream, shutdown)).await
     }
 
     /// The same from a capture, which has no one to acknowledge to.

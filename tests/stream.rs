@@ -370,3 +370,47 @@ async fn a_stream_stops_where_it_is_told_to() {
         assert_eq!(transaction(&mut stream).await.0, ["3"]);
     }
 }
+
+/// What is left out after a rewind depends on it: a message that begins where a transaction ended must not be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_outside_of_transactions_has_the_position_behind_its_record() {
+    for server in support::servers() {
+        let cluster = source(&server, &[]);
+        insert(&cluster, 1);
+        let positions = cluster.psql(
+            "postgres",
+            "SELECT pg_logical_emit_message(false, 'p', 'a'), pg_logical_emit_message(false, 'p', 'b')",
+        );
+        let mut stream = start(&cluster, options("s").messages(true)).await.unwrap();
+        let (_, commit) = transaction(&mut stream).await;
+        let mut found = Vec::new();
+        while found.len() < 2 {
+            if let Event::Message(message) = next(&mut stream).await.unwrap() {
+                assert!(message.lsn > commit.end_lsn());
+                found.push(message.lsn.to_string());
+            }
+        }
+        assert_eq!(found.join("|"), positions);
+        // It is the end of the record: the next one doesn't come again, and nothing else is left out.
+        drop(stream);
+        let first: walferry::Lsn = found[0].parse().unwrap();
+        let mut stream = retried(&cluster, options("s").messages(true).start_lsn(first)).await;
+        let event = next(&mut stream).await.unwrap();
+        assert!(
+            matches!(&event, Event::Message(message) if message.lsn.to_string() == found[1]),
+            "{event:?}"
+        );
+    }
+}
+
+/// The server lets go of a slot some time after its reader is gone.
+async fn retried(cluster: &Cluster, options: StreamOptions) -> ReplicationStream {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match start(cluster, options.clone()).await {
+            Ok(stream) => return stream,
+            Err(error) => assert!(error.is_retryable() && Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

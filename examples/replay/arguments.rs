@@ -99,6 +99,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) batch_ms: u64,
 
+    /// Write an empty message to the source after that many seconds without a change, so that the slot of a quiet server moves
+    #[arg(long, value_name = "SECONDS", requires = "source", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) heartbeat: Option<u64>,
+
     /// Hold back at most that much of transactions in progress in memory; more goes to temporary files
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     pub(crate) memory_limit: usize,

@@ -10,6 +10,7 @@ use std::error::Error as _;
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
@@ -58,15 +59,20 @@ fn fail(error: &Error) -> ExitCode {
 }
 
 async fn replay(arguments: &Arguments) -> Result<Statistics, Error> {
-    let (output, source) = open(arguments).await?;
+    let mut shutdown = interrupted()?;
+    let (output, source) = tokio::select! {
+        biased;
+        opened = open(arguments) => opened?,
+        () = &mut shutdown => return Ok(Statistics::default()),
+    };
     match arguments.to {
         Target::Sql => {
             let catalog: Catalog = source.context().catalog.clone();
-            run(arguments, source, SqlSink::new(output, catalog)).await
+            run(arguments, source, SqlSink::new(output, catalog), shutdown).await
         }
         Target::Json => {
             let mapping = arguments.json_mapping.map(Mapping::from).unwrap_or_default();
-            run(arguments, source, JsonSink::new(output).mapping(mapping)).await
+            run(arguments, source, JsonSink::new(output).mapping(mapping), shutdown).await
         }
     }
 }
@@ -87,18 +93,25 @@ async fn open(arguments: &Arguments) -> Result<(Output, Source), Error> {
     }
 }
 
-async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Result<Statistics, Error> {
+async fn run(
+    arguments: &Arguments,
+    source: Source,
+    sink: impl ChangeSink,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Statistics, Error> {
     let mut pipeline = Pipeline::new(sink)
         .batch_rows(arguments.batch_rows)
         .batch_bytes(arguments.batch_bytes)
         .batch_delay(arguments.batch_delay());
+    if let Some(seconds) = arguments.heartbeat {
+        pipeline = pipeline.heartbeat(Duration::from_secs(seconds));
+    }
     for table in &arguments.only {
         pipeline = pipeline.only(&table.schema, &table.name);
     }
     for table in &arguments.except {
         pipeline = pipeline.except(&table.schema, &table.name);
     }
-    let shutdown = interrupted()?;
     match source {
         Source::Stream(stream) => pipeline.run(*stream, shutdown).await,
         Source::Capture(events) => {
@@ -109,7 +122,7 @@ async fn run(arguments: &Arguments, source: Source, sink: impl ChangeSink) -> Re
 }
 
 /// Ready at SIGINT or SIGTERM.
-fn interrupted() -> Result<impl Future<Output = ()>, Error> {
+fn interrupted() -> Result<impl Future<Output = ()> + Unpin, Error> {
     let listen =
         |kind| signal(kind).map_err(|source| Error::Io { during: "listening for signals".into(), source });
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);

@@ -148,6 +148,11 @@ impl Codec {
         self.limit = LIMIT;
     }
 
+    /// How long the message is that the bytes begin with, if they say so yet, and say what can be.
+    pub(crate) fn next_len(&self, bytes: &[u8]) -> Option<usize> {
+        self.header(bytes).ok().flatten().map(|(_, length)| length)
+    }
+
     fn header(&self, bytes: &[u8]) -> Result<Option<(u8, usize)>, WireError> {
         let header = Header::parse(bytes).map_err(|_| too_short(bytes))?;
         let Some(header) = header else { return Ok(None) };

@@ -30,12 +30,29 @@ impl Connection {
             }
         }
         self.streamed = true;
+        // What was said before the stream is no sign of life in it.
+        self.transport.has_heard();
         self.transport.during("while it streamed");
         Ok(())
     }
 
-    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendMessage, Error>> {
-        self.transport.poll_message(cx)
+    /// The next message, if it takes no more than `room`; see [`next_exceeds`](Self::next_exceeds).
+    pub(crate) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+    ) -> Poll<Result<BackendMessage, Error>> {
+        self.transport.poll_message_within(cx, room)
+    }
+
+    /// Whether it is known that the next message takes more than `room`: then it is waited for in vain.
+    pub(crate) fn next_exceeds(&self, room: usize) -> bool {
+        self.transport.next_exceeds(room)
+    }
+
+    /// Whether any bytes have come since this was asked last.
+    pub(crate) fn has_heard(&mut self) -> bool {
+        self.transport.has_heard()
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

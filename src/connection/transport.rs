@@ -29,6 +29,8 @@ pub(crate) struct Transport {
     during: &'static str,
     /// The bytes were not the protocol: nothing after them can be trusted to begin where it seems to.
     broken: bool,
+    /// Whether any bytes have come since somebody asked.
+    has_heard: bool,
 }
 
 impl Transport {
@@ -40,6 +42,7 @@ impl Transport {
             write: BytesMut::new(),
             during: "while connecting",
             broken: false,
+            has_heard: false,
         }
     }
 
@@ -86,10 +89,23 @@ impl Transport {
 
     /// The next message. The end of the connection is [`Error::Closed`].
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<BackendMessage, Error>> {
+        self.poll_message_within(cx, usize::MAX)
+    }
+
+    /// The next message, if it takes no more than `room`. One that does is left where it is, most of it on the way:
+    /// then [`next_exceeds`](Self::next_exceeds) is true, and nothing that arrives wakes the caller.
+    pub(crate) fn poll_message_within(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+    ) -> Poll<Result<BackendMessage, Error>> {
         if self.broken {
             return Poll::Ready(Err(Error::Unusable { because: "the server broke the protocol" }));
         }
         loop {
+            if self.next_exceeds(room) {
+                return Poll::Pending;
+            }
             match self.codec.decode(&mut self.read) {
                 Ok(Some(message)) => return Poll::Ready(Ok(message)),
                 Ok(None) => {}
@@ -103,7 +119,18 @@ impl Transport {
             if read == 0 {
                 return Poll::Ready(Err(self.closed()));
             }
+            self.has_heard = true;
         }
+    }
+
+    /// Whether any bytes have come since this was asked last.
+    pub(crate) fn has_heard(&mut self) -> bool {
+        std::mem::take(&mut self.has_heard)
+    }
+
+    /// Whether it is known that the next message takes more than `room`.
+    pub(crate) fn next_exceeds(&self, room: usize) -> bool {
+        self.codec.next_len(&self.read).is_some_and(|next| next > room)
     }
 
     /// The next message. The end of the connection is [`Error::Closed`].

@@ -1,4 +1,7 @@
 //! Long answers to questions that the reference can't answer in one place.
 
+#[cfg(feature = "net")]
+#[doc = include_str!("delivery.md")]
+pub mod delivery {}
 #[doc = include_str!("fidelity.md")]
 pub mod fidelity {}

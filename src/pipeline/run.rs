@@ -296,7 +296,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 opened = again => opened,
             };
             let lost = match opened {
-                Ok(renewed) => self.renew(renewed).await?,
+                Ok(progress) => self.renew(Some(progress)).await?,
                 Err(failed) => Some(failed),
             };
             match lost {

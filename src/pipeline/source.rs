@@ -20,8 +20,7 @@ pub(crate) trait Source {
     fn keep_alive(&mut self) -> impl Future<Output = Error> + Send;
 
     /// Goes on where a sink stands that keeps its progress; `None` for one that has none yet. From here on, the sink keeps
-    /// the idle positions, too. Gives what the sink has to keep at first, if it has nothing yet, or if the source is on
-    /// another timeline by now.
+    /// the idle positions, too. Gives what the sink has to keep instead, if that differs.
     fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error>;
 
     /// What the sink may keep as its progress, while nothing is in flight.
@@ -40,8 +39,8 @@ pub(crate) trait Source {
     fn positions(&self) -> (Positions, u64);
 
     /// Connects again, after an error that passes by itself, and goes on behind what is durable. Gives what a sink that
-    /// keeps its progress has to keep, if the source is on another timeline by now.
-    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error>;
+    /// keeps its progress has to keep from now on.
+    async fn reopen(&mut self) -> Result<Fingerprint, Error>;
 
     /// Writes to the source what comes back as nothing, so that its slot moves. Owns what it needs.
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static;
@@ -63,8 +62,9 @@ impl Source for ReplicationStream {
         self.keep_idle();
         let Some(kept) = kept else { return Ok(Some(self.first_progress())) };
         ReplicationStream::resume(self, kept)?;
-        let now = self.fingerprint(kept.resume_lsn);
-        Ok((now != *kept).then_some(now))
+        // After a promotion it is in the history of another timeline.
+        let renewed = self.fingerprint(kept.resume_lsn);
+        Ok((renewed != *kept).then_some(renewed))
     }
 
     fn idle(&self) -> Option<Fingerprint> {
@@ -87,7 +87,7 @@ impl Source for ReplicationStream {
         (ReplicationStream::positions(self), self.skipped())
     }
 
-    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         ReplicationStream::reopen(self).await
     }
 
@@ -150,8 +150,8 @@ impl<R: Read> Source for Captured<R> {
     }
 
     /// Not asked for: nothing that passes by itself can happen to it.
-    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
-        Ok(None)
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        Ok(self.events.fingerprint())
     }
 
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {

@@ -173,9 +173,8 @@ impl Session {
     /// A payload came, which need not be taken in yet: the server lives, and may want an answer.
     pub fn heard(&mut self, payload: &[u8], now: Instant) {
         let position = payload.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-        match (payload, position) {
-            ([b'w' | b'k', ..], Some(position)) => self.feedback.server_at(Lsn::new(position)),
-            _ => {}
+        if let ([b'w' | b'k', ..], Some(position)) = (payload, position) {
+            self.feedback.server_at(Lsn::new(position));
         }
         self.feedback.heard(asks_for_reply(payload), now);
     }

@@ -76,7 +76,6 @@ impl Decoding {
         let is_sent = record.start >= self.start_point;
         match &record.what {
             What::Item { top, xid, item } => self.item(*top, *xid, item, is_sent, wal),
-            What::Commit { top } => self.commit(*top, record, is_sent, wal),
             What::Abort { top, xids } => self.abort(*top, xids, record),
             What::Prepare { top, gid } if self.manner.two_phase => {
                 self.prepare(*top, gid, record, is_sent, wal);
@@ -86,7 +85,9 @@ impl Decoding {
                     self.finish(*top, gid, *prepare_end, *commits, record);
                 }
             }
-            What::Finish { top, commits: true, .. } => self.commit(*top, record, is_sent, wal),
+            What::Commit { top } | What::Finish { top, commits: true, .. } => {
+                self.commit(*top, record, is_sent, wal);
+            }
             What::Finish { top, .. } => self.abort(*top, &[*top], record),
             What::Alone(message) if is_sent => self.out.push(Message::Message(message.clone())),
             What::Prepare { .. } | What::Alone(_) | What::Noise => {}
@@ -148,7 +149,9 @@ impl Decoding {
         let (commit_lsn, commit_time) = (record.start, time_at(record.start));
         self.out.push(Message::Begin(Begin { commit_lsn, commit_time, xid: top }));
         self.origin(top, record.start, wal);
-        unsent.iter().for_each(|(_, item)| self.send(item, None));
+        for (_, item) in &unsent {
+            self.send(item, None);
+        }
         self.out.push(Message::Commit(Commit { commit_lsn, end_lsn: record.end, commit_time }));
     }
 
@@ -164,7 +167,9 @@ impl Decoding {
             let unsent = self.open.remove(&top).unwrap_or_default().unsent;
             self.out.push(Message::BeginPrepare(prepare.clone()));
             self.origin(top, record.start, wal);
-            unsent.iter().for_each(|(_, item)| self.send(item, None));
+            for (_, item) in &unsent {
+                self.send(item, None);
+            }
             self.out.push(Message::Prepare(prepare));
         }
     }

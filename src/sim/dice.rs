@@ -7,10 +7,6 @@ use std::time::Duration;
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
     /// Dice of their own for one part of the world: what it throws changes nothing elsewhere.
     pub(crate) fn part(seed: u64, part: u64) -> Self {
         let mut dice = Self(seed ^ part.wrapping_mul(0xD6E8_FEB8_6659_FD93));

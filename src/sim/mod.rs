@@ -73,7 +73,7 @@ async fn simulate(plan: &Plan, is_traced: bool) -> Outcome {
     tokio::spawn(server::write(Arc::clone(&world)));
     tokio::spawn(server::befall(Arc::clone(&world)));
     tokio::spawn(close(Arc::clone(&world)));
-    if tokio::time::timeout(LONGEST, lives(&world)).await.is_err() {
+    if tokio::time::timeout(LONGEST, Box::pin(lives(&world))).await.is_err() {
         let mut state = world.state();
         let state = &mut *state;
         state.judge.too_late(LONGEST, &state.server, &state.disk);

@@ -45,7 +45,7 @@ pub(crate) async fn live(world: Arc<World>) -> Result<Statistics, Error> {
         async move { world.until(|state| state.is_shutdown || state.is_closing).await }
     };
     world.state().is_running = true;
-    pipeline.drive(source, shutdown).await
+    Box::pin(pipeline.drive(source, shutdown)).await
 }
 
 fn options(world: &World) -> Result<StreamOptions, Error> {
@@ -171,7 +171,7 @@ impl Source for Tapped {
         Source::positions(&self.stream)
     }
 
-    async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
+    async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         let world = Arc::clone(&self.world);
         let renewed = self.stream.reopen_with(async move { dial(&world).await }).await?;
         if self.bug(Bug::SkipsUpToTheLast) {

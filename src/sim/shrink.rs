@@ -19,12 +19,21 @@ fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> {
         .map(|number| changed(plan, |plan| plan.history = plan.history.without(|dropped| dropped == number)));
     let luck = (plan.unlucky > 0).then(|| changed(plan, |plan| plan.unlucky -= 1));
     let speed = (plan.sink.slow_one_in > 0).then(|| changed(plan, |plan| plan.sink.slow_one_in = 0));
-    let crashes = each(plan, plan.crashes.len(), |plan, nth| drop(plan.crashes.remove(nth)));
-    let failures = each(plan, plan.sink.failures.len(), |plan, nth| drop(plan.sink.failures.remove(nth)));
-    let incidents = each(plan, plan.incidents.len(), |plan, nth| drop(plan.incidents.remove(nth)));
-    let actions = (0..plan.history.actions.len())
-        .filter(|nth| may_go(plan.history.actions.get(*nth)))
-        .map(|nth| changed(plan, |plan| drop(plan.history.actions.remove(nth))));
+    let crashes = each(plan, plan.crashes.len(), |plan, nth| {
+        plan.crashes.remove(nth);
+    });
+    let failures = each(plan, plan.sink.failures.len(), |plan, nth| {
+        plan.sink.failures.remove(nth);
+    });
+    let incidents = each(plan, plan.incidents.len(), |plan, nth| {
+        plan.incidents.remove(nth);
+    });
+    let actions =
+        (0..plan.history.actions.len()).filter(|nth| may_go(plan.history.actions.get(*nth))).map(|nth| {
+            changed(plan, |plan| {
+                plan.history.actions.remove(nth);
+            })
+        });
     let most: Vec<_> = transactions.chain(luck).chain(speed).collect();
     most.into_iter().chain(crashes).chain(failures).chain(incidents).chain(actions.collect::<Vec<_>>())
 }

@@ -25,6 +25,7 @@ pub(crate) struct World {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says a thing of its own")]
 pub(crate) struct State {
     pub(crate) server: Server,
     pub(crate) disk: Disk,
@@ -110,7 +111,7 @@ impl World {
     pub(crate) async fn survive(&self, what: impl FnOnce() -> String) {
         self.step(what);
         if self.state().is_crashed {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -5,12 +5,16 @@
 //!
 //! # The laws of a sink
 //!
+//! A [`testkit`] checks them, of any sink.
+//!
 //! 1. **Order.** Batches come in order. A batch may end inside a transaction, but nothing of a transaction may be visible
-//!    to readers before its end was written.
+//!    to readers before its end was written. A log may hold the beginning of one, where its readers leave out what has no
+//!    end.
 //! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
 //! 3. **Rollback.** After [`rollback`](ChangeSink::rollback) nothing is left of a transaction whose end was not written. It
 //!    comes again, whole, or never.
-//! 4. **Errors.** After an error the sink is not used again. What was not flushed comes again in the next run.
+//! 4. **Errors.** After an error the sink is not used again, nor when a future of it was dropped before it was ready. What was not
+//!    flushed comes again in the next run.
 //! 5. **Progress.** A sink that keeps its own [progress](ChangeSink::progress) makes it durable together with the data,
 //!    both or neither: so it takes each transaction exactly once, whatever crashes. To the others, a transaction may come
 //!    again after a crash of this process; while it lives, none does.
@@ -28,6 +32,7 @@ pub mod json;
 mod memory;
 mod output;
 pub mod sql;
+pub mod testkit;
 
 use std::future::Future;
 

@@ -147,8 +147,8 @@ impl ReplicationStream {
     ///
     /// Events that arrive meanwhile are held for later, up to a megabyte. Dropping the future loses nothing.
     ///
-    /// When that megabyte is full, the server has to wait. Then its silence means nothing, and a dead link is noticed
-    /// by the system only, when a status update stays unanswered (see `tcp_user_timeout`).
+    /// When what comes next has no room in that megabyte, the server has to wait. Then its silence means nothing, and a
+    /// dead link is noticed by the system only, when a status update stays unanswered (see `tcp_user_timeout`).
     pub async fn keep_alive(&mut self) -> Error {
         let error = std::future::poll_fn(|cx| self.poll_keep_alive(cx)).await;
         self.state = State::Failed;
@@ -196,8 +196,7 @@ impl ReplicationStream {
                 self.held_bytes -= held.1.len();
                 held
             } else {
-                self.session.listen(true, self.now);
-                ready!(self.poll_receive(cx))?
+                ready!(self.poll_receive(cx, usize::MAX))?
             };
             self.take_in(received, payload)?;
         }
@@ -221,28 +220,25 @@ impl ReplicationStream {
     }
 
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        while self.held_bytes < READ_AHEAD {
-            self.session.listen(true, self.now);
-            match self.poll_receive(cx) {
-                Poll::Ready(Ok(held)) => {
+        loop {
+            let room = READ_AHEAD.saturating_sub(self.held_bytes);
+            match ready!(self.poll_receive(cx, room)) {
+                Ok(held) => {
                     self.held_bytes += held.1.len();
                     self.held.push_back(held);
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
-                Poll::Pending => return Poll::Pending,
+                Err(error) => return Poll::Ready(error),
             }
         }
-        self.session.listen(false, self.now);
-        Poll::Ready(ready!(self.poll_upkeep(cx)))
     }
 
-    /// The next payload. Status updates go out on time, whether payloads come or not.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Timestamp, Bytes), Error>> {
+    /// The next payload, if there is room for it. Status updates go out on time, whether payloads come or not.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<Result<(Timestamp, Bytes), Error>> {
         if let Some(error) = self.lost.take() {
             return Poll::Ready(Err(error));
         }
         loop {
-            match self.connection.poll_message(cx) {
+            match self.connection.poll_message(cx, room) {
                 Poll::Ready(Ok(BackendMessage::CopyData(payload))) => {
                     self.heard(&payload, cx);
                     let received =
@@ -251,6 +247,12 @@ impl ReplicationStream {
                 }
                 Poll::Ready(other) => self.out_of_band(other?)?,
                 Poll::Pending => {
+                    if self.connection.has_heard() {
+                        // A long message is on its way.
+                        self.now = now();
+                        self.session.heard(&[], self.now);
+                    }
+                    self.session.listen(!self.connection.next_exceeds(room), self.now);
                     return self.poll_upkeep(cx).map(Err);
                 }
             }

@@ -59,9 +59,7 @@ impl ReplicationStream {
 
     /// Connects again by the parameters that this stream's connection was made by, and goes on behind what is durable.
     /// After an error, that can be tried again.
-    ///
-    /// Gives what a consumer has to keep by which to go on, if the source is on another timeline than before.
-    pub(crate) async fn reopen(&mut self) -> Result<Option<Fingerprint>, Error> {
+    pub(crate) async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         let given = Arc::clone(self.connection.given());
         self.reopen_with(async move { Connection::connect(&given).await }).await
     }
@@ -70,7 +68,7 @@ impl ReplicationStream {
     pub(crate) async fn reopen_with(
         &mut self,
         connect: impl Future<Output = Result<Connection, Error>>,
-    ) -> Result<Option<Fingerprint>, Error> {
+    ) -> Result<Fingerprint, Error> {
         // The server lets go of the slot when it learns that this end is closed.
         self.connection.hang_up();
         let after = Some(self.options.receive_timeout).filter(|time| !time.is_zero()).unwrap_or(PATIENCE);
@@ -82,8 +80,9 @@ impl ReplicationStream {
         opened.await.unwrap_or_else(|elapsed| Err(timeout(elapsed)))
     }
 
-    /// The same over a connection that is there.
-    pub(crate) async fn reopen_over(&mut self, connection: Connection) -> Result<Option<Fingerprint>, Error> {
+    /// The same over a connection that is there. Gives what a consumer has to keep from now on: the source may be on another
+    /// timeline.
+    pub(crate) async fn reopen_over(&mut self, connection: Connection) -> Result<Fingerprint, Error> {
         let durable = self.positions().durable.max(self.first_progress().resume_lsn);
         let kept = self.fingerprint(durable);
         let mut stream = connection.start_replication(self.options.clone().start_lsn(durable)).await?;
@@ -95,9 +94,8 @@ impl ReplicationStream {
             recording.restart(&stream.context)?;
         }
         stream.recording = self.recording.take();
-        let now = stream.fingerprint(durable);
         drop(mem::replace(self, stream));
-        Ok((now != kept).then_some(now))
+        Ok(self.fingerprint(durable))
     }
 
     /// Writes a message to the source, over an ordinary connection: a transaction that holds nothing else. With it the

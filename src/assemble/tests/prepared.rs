@@ -78,6 +78,8 @@ fn what_is_prepared_has_left_the_memory() {
     assert_eq!(assembler.in_progress.held, 0);
     let again = assembler.push(Message::StreamPrepare(to_prepare(0x10, XID, GID))).unwrap_err();
     assert_eq!(again, Violation::UnknownStream(XID));
+    let commits = assembler.push(stream_commit(0x20, XID)).unwrap_err();
+    assert_eq!(commits, Violation::UnknownStream(XID));
     let goes_on = assembler.push(start(XID, false)).unwrap_err();
     assert_eq!(goes_on, Violation::UnknownStream(XID));
 }

@@ -166,3 +166,14 @@ fn after_an_abort_another_subtransaction_is_cut_off_where_it_begins() {
     messages.push(stream_commit(0x10, XID));
     assert_eq!(words(&events(messages)), "B1067 1 6 C1067");
 }
+
+#[test]
+fn an_abort_of_what_was_cut_off_already_takes_nothing() {
+    // What stood where the inner one began is something else by now.
+    let inner = Xid::new(1069);
+    let mut messages = block(XID, true, [row(XID, "1"), row(SUBXID, "2"), row(inner, "3")]);
+    messages.push(abort(XID, SUBXID));
+    messages.extend(block(XID, false, [row(XID, "4"), row(XID, "5"), row(XID, "6")]));
+    messages.extend([abort(XID, inner), stream_commit(0x10, XID)]);
+    assert_eq!(words(&events(messages)), "B1067 1 4 5 6 C1067");
+}

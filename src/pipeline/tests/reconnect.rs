@@ -151,6 +151,16 @@ async fn a_sink_that_keeps_its_progress_is_asked_first_and_keeps_the_idle_one() 
     }
 }
 
+/// The source may be on another timeline by then.
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_keeps_its_progress_keeps_that_of_each_connection() {
+    let log = Log::default();
+    let source = Scripted::new([Step::Fail].into_iter().chain(transaction(0x100, 0)), &log);
+    let sink = Sink { progress: Progress::At(fingerprint(0x18)), ..Sink::new(&log) };
+    Pipeline::new(sink).drive(source, pending()).await.unwrap();
+    assert_eq!(log.only(&["reopen", "set", "write"]), ["reopen", "set 0/18", "write BC"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_keeps_no_progress_is_asked_for_none() {
     let log = Log::default();
@@ -195,19 +205,6 @@ async fn a_monitor_sees_the_run() {
     assert_eq!(run.unwrap(), monitor.statistics());
 }
 
-/// Else its position would be taken for one behind the promotion, on a timeline that ended before it.
-#[tokio::test(start_paused = true)]
-async fn museum_25_a_sink_keeps_the_timeline_that_its_source_is_on_by_now() {
-    let log = Log::default();
-    let steps = transaction(0x100, 1).into_iter().chain([Step::Fail]).chain(transaction(0x200, 1));
-    let mut source = Scripted::new(steps, &log);
-    source.reopens.push_back(Ok(Some(Fingerprint { timeline: 2, ..fingerprint(0x108) })));
-    let sink = Sink { progress: Progress::At(fingerprint(0x80)), ..Sink::new(&log) };
-    Pipeline::new(sink).drive(source, pending()).await.unwrap();
-    let calls = log.only(&["set", "write", "reopen"]);
-    assert_eq!(calls, ["write BxC", "reopen", "set 0/108", "write BxC"]);
-}
-
 #[tokio::test(start_paused = true)]
 async fn museum_12_a_source_is_kept_alive_while_the_sink_looks_where_it_stands() {
     let at = Progress::At(fingerprint(0x80));
@@ -232,4 +229,13 @@ async fn a_shutdown_ends_well_although_the_server_can_t_be_told() {
         let ended = Pipeline::new(Sink::new(&log)).reconnect(reconnect).drive(source, pending()).await;
         assert_eq!(ended.is_ok(), ends_well);
     }
+}
+
+#[test]
+fn a_run_can_be_spawned() {
+    fn spawnable(_: impl Send) {}
+    fn is_spawnable(stream: ReplicationStream, sink: crate::sink::Memory) {
+        spawnable(Pipeline::new(sink).run(stream, pending()));
+    }
+    _ = is_spawnable;
 }

@@ -80,6 +80,32 @@ async fn a_message_inside_of_a_transaction_acknowledges_nothing() {
     assert_eq!(stream.positions().durable, Lsn::ZERO);
 }
 
+/// Acknowledged while it is nowhere durable, it would be committed later without its changes.
+#[tokio::test(start_paused = true)]
+async fn museum_07_a_prepared_transaction_is_in_flight_until_it_is_acknowledged() {
+    let (mut stream, mut server) = streaming(options().two_phase(true)).await;
+    let [begin, prepare, commit] = prepared(0x100, 0x200);
+    server.send([begin, announce(), insert("x"), prepare]).await;
+    let prepare = loop {
+        if let Event::Prepare(prepare) = event(&mut stream).await {
+            break prepare;
+        }
+    };
+    server.say(&keepalive(0x180, true)).await;
+    let ((), status) = tokio::join!(idle(&mut stream, false, SECOND), server.status_within(SECOND));
+    assert_eq!(status.unwrap().flushed, Lsn::ZERO);
+    stream.acknowledge(&prepare);
+    assert_eq!(stream.positions().durable, Lsn::new(0x180), "its end, and what the server said behind it");
+
+    server.send([commit]).await;
+    let Event::CommitPrepared(commit) = event(&mut stream).await else { panic!("its commit") };
+    server.say(&keepalive(0x900, true)).await;
+    idle(&mut stream, false, SECOND).await;
+    assert_eq!(stream.positions().durable, Lsn::new(0x180));
+    stream.acknowledge(&commit);
+    assert_eq!(stream.positions().durable, Lsn::new(0x900));
+}
+
 /// The flushed position moved backwards: dbz#1489, #1863.
 #[tokio::test(start_paused = true)]
 async fn museum_09_the_flushed_position_never_moves_back() {

@@ -125,3 +125,23 @@ async fn a_server_that_takes_nothing_more_is_heard_out() {
         assert_eq!(failure(&mut stream, keep_alive).await.sqlstate(), Some("42704"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_takes_longer_than_the_timeout_is_waited_for_as_long_as_it_goes_on() {
+    let (mut stream, mut server) = streaming(options()).await;
+    let messages = [begin(0x100), announce(), insert(&"x".repeat(1000)), commit(0x100)];
+    let bytes: Vec<u8> = messages.iter().flat_map(data).collect();
+    let slowly = async {
+        for piece in bytes.chunks(bytes.len() / 10) {
+            tokio::time::sleep(20 * SECOND).await;
+            server.say(piece).await;
+        }
+        server
+    };
+    let (changes, mut server) = tokio::join!(async { committed(&mut stream).await.0 }, slowly);
+    assert_eq!(changes, 1);
+    server.say(&keepalive(0x900, false)[..5]).await;
+    let start = Instant::now();
+    assert!(matches!(failure(&mut stream, false).await, Error::Timeout { .. }), "and no longer");
+    assert!(start.elapsed() >= MINUTE && start.elapsed() <= MINUTE + SECOND, "{:?}", start.elapsed());
+}

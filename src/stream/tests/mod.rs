@@ -149,6 +149,21 @@ fn transaction(commit_lsn: u64) -> [Message; 4] {
     [begin(commit_lsn), announce(), insert("x"), commit(commit_lsn)]
 }
 
+/// Begin Prepare, Prepare, Commit Prepared; each ends eight bytes behind where it begins.
+fn prepared(prepare_lsn: u64, commit_lsn: u64) -> [Message; 3] {
+    let (xid, gid) = (Xid::new(7), "g".to_owned());
+    let prepare = pgoutput::Prepare {
+        prepare_lsn: Lsn::new(prepare_lsn),
+        end_lsn: Lsn::new(prepare_lsn + 8),
+        prepare_time: TIME,
+        xid,
+        gid: gid.clone(),
+    };
+    let (commit_lsn, end_lsn) = (Lsn::new(commit_lsn), Lsn::new(commit_lsn + 8));
+    let commit = pgoutput::CommitPrepared { commit_lsn, end_lsn, commit_time: TIME, xid, gid };
+    [Message::BeginPrepare(prepare.clone()), Message::Prepare(prepare), Message::CommitPrepared(commit)]
+}
+
 fn stand_alone(lsn: u64) -> Message {
     let content = Bytes::from_static(b"\x00\xff");
     let (lsn, prefix) = (Lsn::new(lsn), "p".to_owned());

@@ -1,5 +1,8 @@
 //! When the server is told, whatever the consumer does.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -105,25 +108,12 @@ async fn museum_12_read_ahead_is_bounded_and_loses_nothing() {
     const CHANGES: usize = 4000;
     let (mut stream, server) = streaming(options()).await;
     let text = |nth: usize| format!("{nth:01024}");
-    let (mut from_client, mut to_client) = tokio::io::split(server.peer.0);
-    let sending = tokio::spawn(async move {
-        let changes = (0..CHANGES).map(|nth| insert(&text(nth)));
-        for message in [begin(0x100), announce()].into_iter().chain(changes).chain([commit(0x100)]) {
-            tokio::io::AsyncWriteExt::write_all(&mut to_client, &data(&message)).await.unwrap();
-        }
-        to_client
-    });
-    let statuses = tokio::spawn(async move {
-        let mut statuses = Vec::new();
-        let mut buffer = [0; 39];
-        while tokio::io::AsyncReadExt::read_exact(&mut from_client, &mut buffer).await.is_ok() {
-            statuses.push((Instant::now(), StandbyStatusUpdate::decode(&buffer[5..]).unwrap()));
-        }
-        statuses
-    });
+    let changes = (0..CHANGES).map(|nth| insert(&text(nth)));
+    let (sending, statuses) =
+        by_themselves(server, [begin(0x100), announce()].into_iter().chain(changes).chain([commit(0x100)]));
     idle(&mut stream, true, 10 * MINUTE).await;
     assert!(!sending.is_finished(), "the server has to wait");
-    assert!((READ_AHEAD..READ_AHEAD + 2048).contains(&stream.held_bytes), "{}", stream.held_bytes);
+    assert!((READ_AHEAD - 2048..=READ_AHEAD).contains(&stream.held_bytes), "{}", stream.held_bytes);
 
     let mut seen = 0;
     loop {
@@ -141,7 +131,51 @@ async fn museum_12_read_ahead_is_bounded_and_loses_nothing() {
     drop((sending.await.unwrap(), stream));
     let statuses = statuses.await.unwrap();
     assert_eq!(statuses.len(), 60, "one every ten seconds");
-    assert!(statuses.iter().all(|(_, status)| status.flushed.is_zero()), "the position is unmoved");
+    assert!(statuses.iter().all(|status| status.flushed.is_zero()), "the position is unmoved");
+}
+
+/// A message of any length beside a sink that still holds the last one: it is left with the server, whose silence says
+/// nothing meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_to_be_read_ahead_stays_where_it_is() {
+    let (mut stream, server) = streaming(options()).await;
+    // What the pipe has room for, and a little more.
+    let large = "x".repeat(READ_AHEAD + (256 << 10));
+    let (sending, statuses) = by_themselves(server, [begin(0x100), announce(), insert(&large), insert("y")]);
+    idle(&mut stream, true, 10 * MINUTE).await;
+    assert!(!sending.is_finished(), "its beginning alone is read");
+    event(&mut stream).await;
+    let Event::Change(Change::Insert { new }) = event(&mut stream).await else { panic!("the insert") };
+    assert_eq!(new.tuple().get(0), Some(Datum::Text(large.as_bytes())));
+    let resumed = Instant::now();
+    let error = patiently(failure(&mut stream, true)).await;
+    assert!(matches!(error, Error::Timeout { after: MINUTE, .. }), "silence means something again: {error}");
+    assert_eq!(resumed.elapsed(), MINUTE);
+    drop((sending.await.unwrap(), stream));
+    let asked = statuses.await.unwrap().into_iter().filter(|status| status.reply_requested).count();
+    assert_eq!(asked, 1, "in the last minute");
+}
+
+/// Sends messages and collects status updates, each as fast as it can.
+fn by_themselves(
+    server: Walsender,
+    messages: impl IntoIterator<Item = Message>,
+) -> (JoinHandle<impl Send>, JoinHandle<Vec<StandbyStatusUpdate>>) {
+    let (mut from_client, mut to_client) = tokio::io::split(server.peer.0);
+    let bytes: Vec<_> = messages.into_iter().map(|message| data(&message)).collect();
+    let sending = tokio::spawn(async move {
+        to_client.write_all(&bytes.concat()).await.unwrap();
+        to_client
+    });
+    let statuses = tokio::spawn(async move {
+        let mut statuses = Vec::new();
+        let mut buffer = [0; 39];
+        while from_client.read_exact(&mut buffer).await.is_ok() {
+            statuses.push(StandbyStatusUpdate::decode(&buffer[5..]).unwrap());
+        }
+        statuses
+    });
+    (sending, statuses)
 }
 
 /// A cut link that holds the slot for 20 minutes: PeerDB #3682.

@@ -36,6 +36,26 @@ async fn stops_behind_the_last_transaction_that_committed_at_or_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_prepared_before_and_committed_behind_comes_prepared() {
+    for (stop, expected) in [(0x0ff, ""), (0x100, "bP"), (0x1ff, "bP"), (0x200, "bPK")] {
+        let (mut stream, mut server) = streaming(options().two_phase(true)).await;
+        stream.stop_at(Lsn::new(stop));
+        server.send(prepared(0x100, 0x200)).await;
+        server.send(transaction(0x300)).await;
+        let mut seen = String::new();
+        while let Some(event) = patiently(next(&mut stream)).await {
+            seen.push(match event.unwrap() {
+                Event::Begin(_) => 'b',
+                Event::Prepare(_) => 'P',
+                Event::CommitPrepared(_) => 'K',
+                other => panic!("{other:?}"),
+            });
+        }
+        assert_eq!(seen, expected, "{stop:x}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_keepalive_ends_it_when_nothing_more_commits() {
     assert_eq!(committed_up_to(0x400, 0x3ff).await, None, "the server has not come there yet");
     assert_eq!(committed_up_to(0x400, 0x400).await, Some(vec![0x100, 0x200, 0x300]));
