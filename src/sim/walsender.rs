@@ -294,12 +294,18 @@ impl Walsender<'_> {
         messages: Vec<Message>,
         dice: &mut Dice,
     ) -> Result<(), Trouble> {
+        let is_whole = matches!(messages.first(), Some(Message::Begin(_) | Message::BeginPrepare(_)));
+        let mut left = messages.len();
         for content in messages {
+            left -= 1;
             let start = if matches!(content, Message::Relation(..)) { Lsn::ZERO } else { record.start };
             outbox.send(&data(&content, start)).await?;
             if dice.one_in(25) {
-                // Inside of a transaction, a server names the place where that ends.
-                self.keepalive(outbox, record.start, dice.one_in(2)).await?;
+                // Inside of a transaction, a server names the place where its last record begins. One that names the end
+                // of that doesn't say that the client has the transaction.
+                let is_further = is_whole && left > 0 && dice.one_in(2);
+                let wal_end = if is_further { record.end } else { record.start };
+                self.keepalive(outbox, wal_end, dice.one_in(2)).await?;
             }
         }
         let mut shared = self.shared();
