@@ -152,6 +152,9 @@ pub mod stream;
 pub mod sink;
 #[cfg(feature = "net")]
 pub mod pipeline;
+#[cfg(test)]
+#[cfg(feature = "net")]
+mod sim;
 
 // Pages.
 pub mod guide;

@@ -10,8 +10,10 @@ use std::future::Future;
 use std::io::Read;
 use std::time::Duration;
 
+use self::backoff::Backoff;
 use self::run::Run;
-use self::source::{Captured, Source};
+use self::source::Captured;
+pub(crate) use self::source::Source;
 pub use self::statistics::{Monitor, Statistics};
 use self::tables::Tables;
 use crate::error::Error;
@@ -45,6 +47,7 @@ pub struct Pipeline<S> {
     tables: Tables,
     reconnect: bool,
     heartbeat: Option<Duration>,
+    backoff: Backoff,
     monitor: Monitor,
 }
 
@@ -59,6 +62,7 @@ impl<S: ChangeSink> Pipeline<S> {
             tables: Tables::default(),
             reconnect: true,
             heartbeat: None,
+            backoff: Backoff::new(),
             monitor: Monitor::default(),
         }
     }
@@ -115,6 +119,13 @@ impl<S: ChangeSink> Pipeline<S> {
         self
     }
 
+    /// Waits as these dice say, not as chance has it: for a run that is to be the same as another.
+    #[cfg(test)]
+    pub(crate) fn jitter(mut self, seed: u64) -> Self {
+        self.backoff = Backoff::seeded(seed);
+        self
+    }
+
     /// What the pipeline does, to look at while it runs.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
@@ -152,7 +163,7 @@ impl<S: ChangeSink> Pipeline<S> {
         self.drive(Captured::new(events), shutdown).await
     }
 
-    async fn drive(
+    pub(crate) async fn drive(
         self,
         source: impl Source,
         shutdown: impl Future<Output = ()>,

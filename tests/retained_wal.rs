@@ -86,8 +86,9 @@ fn stays_bounded(server: &Server) {
         write_elsewhere(&cluster);
         let goal = cluster.wal_position();
         wait_until("the slot follows", || has_confirmed(&cluster, &goal));
-        let kept = retained(&cluster);
-        assert!(kept < 3 * SEGMENT, "PostgreSQL {}, round {round}: {} MiB", server.major, kept / MIB);
+        // The slot lets go of WAL a while after it has moved: with the next record of what is running.
+        let what = format!("PostgreSQL {}, round {round}: less than 48 MiB are kept", server.major);
+        wait_until(&what, || retained(&cluster) < 3 * SEGMENT);
     }
     drop(running);
 }

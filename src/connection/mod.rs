@@ -54,7 +54,7 @@ pub use crate::error::{Attempt, ConnectError, ServerError};
 pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
 #[cfg(test)]
-pub(crate) use command::tests::{connected, connected_to};
+pub(crate) use command::tests::{connected, connected_over, connected_to};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;

@@ -8,9 +8,10 @@ use crate::error::Error;
 
 /// Waits that double, from a tenth of a second to half a minute, each by chance between its half and its whole: so that the
 /// clients of a server that comes back don't all come at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
+    dice: u64,
 }
 
 impl Backoff {
@@ -18,6 +19,16 @@ impl Backoff {
     pub(super) const LONGEST: Duration = Duration::from_secs(30);
     /// Where others have to go before there is room.
     const CROWDED: Duration = Duration::from_secs(5);
+
+    /// No two are alike.
+    pub(super) fn new() -> Self {
+        // Each `RandomState` hashes nothing to another number: the standard library's only dice.
+        Self::seeded(RandomState::new().build_hasher().finish())
+    }
+
+    pub(super) fn seeded(dice: u64) -> Self {
+        Self { failures: 0, dice }
+    }
 
     /// The connection was of use.
     pub(super) fn reset(&mut self) {
@@ -31,15 +42,15 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let crowded = error.sqlstate() == Some(TOO_MANY_CONNECTIONS);
         let whole = if crowded { doubled.max(Self::CROWDED) } else { doubled };
-        jittered(whole.min(Self::LONGEST))
+        self.jittered(whole.min(Self::LONGEST))
     }
-}
 
-fn jittered(whole: Duration) -> Duration {
-    // Each `RandomState` hashes nothing to another number: the standard library's only dice.
-    let dice = RandomState::new().build_hasher().finish();
-    let thousandths = u32::try_from(dice % 500).unwrap_or_default() + 500;
-    whole * thousandths / 1000
+    fn jittered(&mut self, whole: Duration) -> Duration {
+        // Knuth's linear congruential generator, whose upper bits are good enough to spread clients.
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let thousandths = u32::try_from((self.dice >> 33) % 501).unwrap_or_default() + 500;
+        whole * thousandths / 1000
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +65,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_half_a_minute() {
         let closed = Error::Closed { during: "by script" };
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new();
         for nth in 0..40 {
             let whole = Duration::from_millis(100 << nth.min(9)).min(Duration::from_secs(30));
             let wait = backoff.after(&closed);
@@ -66,8 +77,9 @@ mod tests {
 
     #[test]
     fn no_two_clients_wait_alike() {
-        let waits: std::collections::HashSet<_> =
-            (0..20).map(|_| Backoff { failures: 9 }.after(&Error::Closed { during: "by script" })).collect();
+        let waits: std::collections::HashSet<_> = (0..20)
+            .map(|_| Backoff { failures: 9, ..Backoff::new() }.after(&Error::Closed { during: "by script" }))
+            .collect();
         assert!(waits.len() > 5, "{waits:?}");
     }
 
@@ -80,7 +92,7 @@ mod tests {
             detail: None,
             hint: None,
         };
-        let wait = Backoff::default().after(&Error::Server(Box::new(error)));
+        let wait = Backoff::new().after(&Error::Server(Box::new(error)));
         assert!(between(wait, Duration::from_secs(5)), "{wait:?}");
     }
 }

@@ -12,6 +12,7 @@ use super::source::Source;
 use super::{Pipeline, Statistics};
 use crate::error::Error;
 use crate::event::{Acknowledge as _, Event};
+use crate::session::Fingerprint;
 use crate::sink::{Batch, ChangeSink, Progress};
 use crate::{Lsn, trace};
 
@@ -30,7 +31,6 @@ pub(super) struct Run<S, R, F: Future> {
     transaction: Transaction,
     /// Changes that the sink has of the transaction whose end has not come.
     open_changes: u64,
-    backoff: Backoff,
     connected: Instant,
     last_event: Instant,
     last_kept: Instant,
@@ -78,7 +78,6 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             keeps_progress: false,
             transaction: Transaction::default(),
             open_changes: 0,
-            backoff: Backoff::default(),
             connected: Instant::now(),
             last_event: Instant::now(),
             last_kept: Instant::now(),
@@ -95,7 +94,11 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     }
 
     async fn until_the_end(&mut self) -> Result<(), Error> {
-        self.resume().await?;
+        if let Some(lost) = self.resume().await?
+            && !self.reconnect(lost).await?
+        {
+            return Ok(());
+        }
         loop {
             let mut batch = Batch::default();
             let mut end = self.gather(&mut batch).await?;
@@ -132,18 +135,27 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         self.deliver(nothing).await.map(drop)
     }
 
-    /// Asks a sink that keeps its progress where it stands.
-    async fn resume(&mut self) -> Result<(), Error> {
-        let kept = match self.pipeline.sink.progress().await.map_err(sink)? {
-            Progress::Untracked => return Ok(()),
+    /// Asks a sink that keeps its progress where it stands. Gives the error by which the source was lost meanwhile.
+    async fn resume(&mut self) -> Result<Option<Error>, Error> {
+        let (progress, lost) = beside(&mut self.source, self.pipeline.sink.progress()).await;
+        let kept = match progress.map_err(sink)? {
+            Progress::Untracked => return Ok(lost),
             Progress::None => None,
             Progress::At(kept) => Some(kept),
         };
         self.keeps_progress = true;
-        if let Some(first) = self.source.resume(kept.as_ref())? {
-            self.pipeline.sink.set_progress(&first).await.map_err(sink)?;
-        }
-        Ok(())
+        let renewed = self.source.resume(kept.as_ref())?;
+        Ok(lost.or(self.renew(renewed).await?))
+    }
+
+    /// Lets the sink keep what it has to have before the first batch. Gives the error by which the source was lost
+    /// meanwhile.
+    async fn renew(&mut self, renewed: Option<Fingerprint>) -> Result<Option<Error>, Error> {
+        let Some(progress) = renewed.filter(|_| self.keeps_progress) else { return Ok(None) };
+        let kept = self.pipeline.sink.set_progress(&progress);
+        let (kept, lost) = beside(&mut self.source, kept).await;
+        kept.map_err(sink)?;
+        Ok(lost)
     }
 
     /// Collects events until a batch is full or old enough, or until there are no more.
@@ -207,7 +219,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     fn count(&mut self, tally: &Tally, rollback: bool) {
         let statistics = &mut self.statistics;
         if tally.events > 0 {
-            self.backoff.reset();
+            self.pipeline.backoff.reset();
             self.last_event = Instant::now();
         }
         if rollback {
@@ -268,13 +280,13 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         self.publish();
         self.skipped_before = self.statistics.skipped;
         if self.connected.elapsed() > 2 * Backoff::LONGEST {
-            self.backoff.reset();
+            self.pipeline.backoff.reset();
         }
-        let progress = loop {
+        loop {
             if !self.pipeline.reconnect || !error.is_retryable() {
                 return Err(error);
             }
-            let wait = self.backoff.after(&error);
+            let wait = self.pipeline.backoff.after(&error);
             trace::warn!(error = %error.with_causes(), ?wait, "the source is lost; connecting again");
             let (source, shutdown) = (&mut self.source, &mut self.shutdown);
             let again = async {
@@ -286,15 +298,16 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 () = poll_fn(|cx| shutdown.poll(cx)) => return Ok(false),
                 opened = again => opened,
             };
-            match opened {
-                Ok(progress) => break progress,
-                Err(failed) => error = failed,
+            let lost = match opened {
+                Ok(progress) => self.renew(Some(progress)).await?,
+                Err(failed) => Some(failed),
+            };
+            match lost {
+                None => break,
+                Some(lost) => error = lost,
             }
-        };
-        trace::info!("connected again");
-        if self.keeps_progress {
-            self.pipeline.sink.set_progress(&progress).await.map_err(sink)?;
         }
+        trace::info!("connected again");
         self.connected = Instant::now();
         self.statistics.reconnects += 1;
         self.statistics.is_connected = true;

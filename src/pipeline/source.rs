@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::session::{Fingerprint, Positions};
 use crate::{Lsn, ReplicationStream};
 
-pub(super) trait Source {
+pub(crate) trait Source {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>>;
 
     /// Runs beside a sink that works, until the source fails.

@@ -60,12 +60,20 @@ impl ReplicationStream {
     /// Connects again by the parameters that this stream's connection was made by, and goes on behind what is durable.
     /// After an error, that can be tried again.
     pub(crate) async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        let given = Arc::clone(self.connection.given());
+        self.reopen_with(async move { Connection::connect(&given).await }).await
+    }
+
+    /// The same by a connection that is made otherwise.
+    pub(crate) async fn reopen_with(
+        &mut self,
+        connect: impl Future<Output = Result<Connection, Error>>,
+    ) -> Result<Fingerprint, Error> {
         // The server lets go of the slot when it learns that this end is closed.
         self.connection.hang_up();
-        let given = Arc::clone(self.connection.given());
         let after = Some(self.options.receive_timeout).filter(|time| !time.is_zero()).unwrap_or(PATIENCE);
         let opened = tokio::time::timeout(after, async {
-            let connection = Connection::connect(&given).await?;
+            let connection = connect.await?;
             self.reopen_over(connection).await
         });
         let timeout = |_| Error::Timeout { during: "connecting again".to_owned(), after };

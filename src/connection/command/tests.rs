@@ -3,7 +3,9 @@ use std::sync::Arc;
 use super::*;
 use crate::connection::Config;
 use crate::connection::peer::{Peer, error, message, pipe, row};
+use crate::connection::socket::Socket;
 use crate::connection::startup::Session;
+use crate::connection::transport::Transport;
 use crate::connection::version::ServerVersion;
 
 pub(crate) fn connected() -> (Connection, Peer) {
@@ -11,9 +13,15 @@ pub(crate) fn connected() -> (Connection, Peer) {
 }
 
 pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
-    let (mut transport, peer) = pipe();
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    (connected_over(ours, version), Peer(theirs))
+}
+
+/// To whoever has the other end of the pipe.
+pub(crate) fn connected_over(pipe: tokio::io::DuplexStream, version: &str) -> Connection {
+    let mut transport = Transport::new(Socket::Pipe(pipe));
     transport.authenticated();
-    let connection = Connection {
+    Connection {
         transport,
         session: Session::default(),
         version: ServerVersion::read(version).unwrap(),
@@ -23,8 +31,7 @@ pub(crate) fn connected_to(version: &str) -> (Connection, Peer) {
         given: Arc::default(),
         streamed: false,
         unusable: None,
-    };
-    (connection, peer)
+    }
 }
 
 impl Connection {

@@ -170,6 +170,8 @@ fn fingerprint(resume_lsn: u64) -> Fingerprint {
 #[derive(Default)]
 struct Sink {
     slow: Duration,
+    /// How long it takes to say where it stands.
+    slow_start: Duration,
     fails_at: Option<(&'static str, usize)>,
     done: usize,
     progress: Progress,
@@ -208,6 +210,7 @@ impl ChangeSink for Sink {
     }
 
     async fn progress(&mut self) -> io::Result<Progress> {
+        sleep(self.slow_start).await;
         Ok(self.progress.clone())
     }
 

@@ -248,6 +248,32 @@ async fn a_monitor_sees_the_run() {
     assert_eq!(run.unwrap(), monitor.statistics());
 }
 
+#[tokio::test(start_paused = true)]
+async fn museum_12_a_source_is_kept_alive_while_the_sink_looks_where_it_stands() {
+    let at = Progress::At(fingerprint(0x80));
+    for (progress, slow_start, slow) in [(at, 10, 0), (Progress::Untracked, 10, 0), (Progress::None, 0, 10)] {
+        let log = Log::default();
+        let mut source = Scripted::new(transaction(0x100, 1), &log);
+        source.keep_alive_fails = Some(SECOND);
+        let sink = Sink { progress, slow_start: slow_start * SECOND, slow: slow * SECOND, ..Sink::new(&log) };
+        let statistics = Pipeline::new(sink).drive(source, pending()).await.unwrap();
+        // That the source is lost meanwhile, too, is noticed then.
+        assert_eq!((statistics.reconnects, statistics.transactions), (1, 1));
+        assert!(log.calls()[..2].contains(&"keep alive".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_well_although_the_server_can_t_be_told() {
+    for (reconnect, ends_well) in [(true, true), (false, false)] {
+        let log = Log::default();
+        let mut source = Scripted::new(transaction(0x100, 1), &log);
+        source.finishes = [Err(Error::Closed { during: "by script" })].into();
+        let ended = Pipeline::new(Sink::new(&log)).reconnect(reconnect).drive(source, pending()).await;
+        assert_eq!(ended.is_ok(), ends_well);
+    }
+}
+
 #[test]
 fn a_run_can_be_spawned() {
     fn spawnable(_: impl Send) {}
