@@ -68,15 +68,14 @@ use crate::{Lsn, Timestamp};
 ///     let data = XLogData { start: Lsn::ZERO, end: Lsn::ZERO, clock, payload: message.encode() };
 ///     session.receive(data.encode())?;
 /// }
-/// // The server is further by now. What it says of itself is no progress as long as something is not durable.
-/// let keepalive = PrimaryKeepalive { wal_end: Lsn::new(0x200), clock, reply_requested: true }.encode();
-/// session.heard(&keepalive, now);
-/// session.receive(keepalive)?;
-///
 /// let mut last = None;
 /// while let Some(event) = session.poll()? {
 ///     last = Some(event);
 /// }
+/// // The server is further by now. What it says of itself is no progress as long as something is not durable.
+/// let keepalive = PrimaryKeepalive { wal_end: Lsn::new(0x200), clock, reply_requested: true }.encode();
+/// session.heard(&keepalive, now);
+/// session.receive(keepalive)?;
 /// assert!(session.status(now, clock).is_some_and(|status| status.flushed == Lsn::ZERO));
 ///
 /// let Some(Event::Commit(commit)) = last else { unreachable!() };
