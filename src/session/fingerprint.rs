@@ -224,7 +224,8 @@ pub enum SourceChanged {
         /// Where that timeline began.
         promoted_at: Lsn,
     },
-    /// The server has not written as much as the sink has received.
+    /// The server has not written as much as the sink has received. One that was restored on the same timeline and has
+    /// written more than it lost by then can't be told by this: start it as a standby and promote it, as backups are.
     #[error(
         "the source's WAL ends at {wal_end}, and the sink has changes up to {resume_lsn}: it was restored from a \
          backup or a copy of its disk"
