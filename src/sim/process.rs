@@ -28,10 +28,7 @@ pub(crate) async fn live(world: Arc<World>) -> Result<Statistics, Error> {
         state.judge.restart(plan.sink.is_exactly_once);
     }
     let connection = dial(&world).await?;
-    let started = connection.start_replication(options(&world)?);
-    let timeout = || Error::Timeout { during: "starting".to_owned(), after: plan.receive_timeout };
-    let stream =
-        tokio::time::timeout(plan.receive_timeout, started).await.unwrap_or_else(|_| Err(timeout()))?;
+    let stream = connection.start_replication(options(&world)?).await?;
     let mut pipeline = Pipeline::new(Storage::new(&world))
         .batch_rows(plan.batch_rows)
         .batch_delay(plan.batch_delay)

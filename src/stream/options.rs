@@ -151,8 +151,8 @@ impl StreamOptions {
         self
     }
 
-    /// How long the server may be silent before the connection counts as dead; 60 s if not said. It is asked for a
-    /// sign of life at half of that. Zero waits for ever.
+    /// How long the server may be silent before the connection counts as dead, and how long the stream may take to start;
+    /// 60 s if not said. The server is asked for a sign of life at half of that. Zero waits for ever.
     pub fn receive_timeout(mut self, timeout: Duration) -> Self {
         self.receive_timeout = timeout;
         self

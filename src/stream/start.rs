@@ -26,9 +26,20 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::Unsupported`] for what this server's version doesn't have; [`Error::Server`] for what the server
-    /// refuses: 42704 without such a slot, 55006 while another process uses it, 55000 when its WAL is gone.
-    pub async fn start_replication(mut self, options: StreamOptions) -> Result<ReplicationStream, Error> {
+    /// refuses: 42704 without such a slot, 55006 while another process uses it, 55000 when its WAL is gone;
+    /// [`Error::Timeout`] when that takes longer than [`StreamOptions::receive_timeout`].
+    pub async fn start_replication(self, options: StreamOptions) -> Result<ReplicationStream, Error> {
         options.check(self.server_version())?;
+        let after = options.receive_timeout;
+        let started = Box::pin(self.start(options));
+        if after.is_zero() {
+            return started.await;
+        }
+        let timeout = |_| Err(Error::Timeout { during: "starting the stream".to_owned(), after });
+        tokio::time::timeout(after, started).await.unwrap_or_else(timeout)
+    }
+
+    async fn start(mut self, options: StreamOptions) -> Result<ReplicationStream, Error> {
         self.end_transaction().await?;
         let source = self.source_state(&options).await?;
         if options.start_lsn > source.wal_end {

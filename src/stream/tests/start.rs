@@ -55,3 +55,35 @@ async fn the_context_says_how_it_was_started() {
     assert_eq!(context.publications, ["p", "q"]);
     assert_eq!((context.server_version.as_str(), context.system_id.as_str()), ("18.4", "1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_at_the_start_is_given_up_in_time() {
+    for answered in [false, true] {
+        let (connection, mut peer) = connected();
+        let script = async {
+            if answered {
+                answer_questions(&mut peer, "0").await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let start = Instant::now();
+        let error = tokio::select! {
+            stream = connection.start_replication(options()) => stream.err().unwrap(),
+            () = script => unreachable!(),
+        };
+        assert!(matches!(&error, Error::Timeout { after: MINUTE, .. }) && error.is_retryable(), "{error:?}");
+        assert_eq!(start.elapsed(), MINUTE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_may_be_silent_for_ever_may_be_so_at_the_start() {
+    let (connection, mut peer) = connected();
+    let script = async {
+        tokio::time::sleep(60 * MINUTE).await;
+        answer_start(&mut peer, "0").await;
+    };
+    let (stream, ()) =
+        tokio::join!(connection.start_replication(options().receive_timeout(Duration::ZERO)), script);
+    assert!(stream.is_ok());
+}
