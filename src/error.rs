@@ -5,11 +5,8 @@ use std::time::Duration;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorFields;
 
-use crate::Lsn;
-use crate::assemble::Violation;
 use crate::capture::CaptureError;
 use crate::connection::ConfigError;
-use crate::pgoutput::DecodeError;
 use crate::session::{SessionError, SourceChanged};
 
 /// What can go wrong on the I/O side, sorted by who must act.
@@ -101,25 +98,10 @@ pub enum Error {
         /// What happened to it.
         because: &'static str,
     },
-    /// The stream holds bytes that no server sends.
-    #[error("the stream near {near}")]
-    Decode {
-        /// A position close by.
-        near: Lsn,
-        /// What is wrong with them.
-        source: DecodeError,
-    },
-    /// The stream's messages are in an order in which no server sends them, or more than may be held.
-    #[error("the stream near {near}")]
-    Violation {
-        /// A position close by.
-        near: Lsn,
-        /// What is wrong.
-        source: Violation,
-    },
-    /// The stream was to begin at a position that belongs to another history.
+    /// The stream can't be followed any further: bytes that no server sends, an order in which none sends them, or a
+    /// position of another history.
     #[error(transparent)]
-    Position(SessionError),
+    Session(#[from] SessionError),
     /// The source is not the one that the consumer has followed up to now.
     #[error(transparent)]
     Source(#[from] SourceChanged),
@@ -235,16 +217,6 @@ impl fmt::Display for ServerError {
 }
 
 impl std::error::Error for ServerError {}
-
-impl From<SessionError> for Error {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Decode { near, source } => Self::Decode { near, source },
-            SessionError::Violation { near, source } => Self::Violation { near, source },
-            error @ SessionError::NotABoundary { .. } => Self::Position(error),
-        }
-    }
-}
 
 impl Error {
     /// The server's code for the error, when the server said it.

@@ -31,7 +31,7 @@ impl Connection {
         }
         self.streamed = true;
         // What was said before the stream is no sign of life in it.
-        self.transport.has_heard();
+        self.transport.take_heard();
         self.transport.during("while it streamed");
         Ok(())
     }
@@ -51,8 +51,8 @@ impl Connection {
     }
 
     /// Whether any bytes have come since this was asked last.
-    pub(crate) fn has_heard(&mut self) -> bool {
-        self.transport.has_heard()
+    pub(crate) fn take_heard(&mut self) -> bool {
+        self.transport.take_heard()
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -124,7 +124,7 @@ impl Transport {
     }
 
     /// Whether any bytes have come since this was asked last.
-    pub(crate) fn has_heard(&mut self) -> bool {
+    pub(crate) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.has_heard)
     }
 

@@ -252,7 +252,7 @@ impl ReplicationStream {
                 }
                 Poll::Ready(other) => self.out_of_band(other?)?,
                 Poll::Pending => {
-                    if self.connection.has_heard() {
+                    if self.connection.take_heard() {
                         // A long message is on its way.
                         self.now = now();
                         self.session.heard(&[], self.now);
