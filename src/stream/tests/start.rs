@@ -68,7 +68,7 @@ async fn a_server_that_falls_silent_at_the_start_is_given_up_in_time() {
         };
         let start = Instant::now();
         let error = tokio::select! {
-            stream = connection.start_replication(options()) => stream.err().unwrap(),
+            stream = patiently(connection.start_replication(options())) => stream.err().unwrap(),
             () = script => unreachable!(),
         };
         assert!(matches!(&error, Error::Timeout { after: MINUTE, .. }) && error.is_retryable(), "{error:?}");
