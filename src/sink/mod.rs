@@ -13,8 +13,8 @@
 //! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
 //! 3. **Rollback.** After [`rollback`](ChangeSink::rollback) nothing is left of a transaction whose end was not written. It
 //!    comes again, whole, or never.
-//! 4. **Errors.** After an error the sink is not used again, nor when a future of it was dropped before it was ready. What was not
-//!    flushed comes again in the next run.
+//! 4. **Errors.** After an error the sink is not used again, unless it says that the error [passes](ChangeSink::is_retryable); nor
+//!    when a future of it was dropped before it was ready. What was not flushed comes again.
 //! 5. **Progress.** A sink that keeps its own [progress](ChangeSink::progress) makes it durable together with the data,
 //!    both or neither: so it takes each transaction exactly once, whatever crashes. To the others, a transaction may come
 //!    again after a crash of this process; while it lives, none does.
@@ -85,6 +85,13 @@ pub trait ChangeSink: Send {
     /// Forgets what was written of a transaction whose end was not: the connection was lost in its midst. What follows begins
     /// with another transaction, or with the same one again.
     fn rollback(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether an error passes by itself. Then the sink has forgotten all that it hadn't made durable, and can be used again:
+    /// it is asked where it stands, and what comes behind that comes again.
+    fn is_retryable(error: &Self::Error) -> bool {
+        _ = error;
+        false
+    }
 
     /// What becomes of the changes here.
     fn kind(&self) -> SinkKind {
