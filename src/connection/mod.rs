@@ -28,6 +28,9 @@ mod copy_both;
 mod dial;
 mod keepalive;
 mod negotiate;
+#[cfg(feature = "postgres")]
+#[expect(dead_code, reason = "the sink is to speak through it")]
+mod ordinary;
 mod route;
 mod slot;
 mod socket;
