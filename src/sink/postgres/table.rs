@@ -71,7 +71,7 @@ const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      FROM pg_catalog.pg_attribute a JOIN typed y ON y.attnum = a.attnum \
      JOIN pg_catalog.pg_type t ON t.oid = y.oid AND t.typtype <> 'd' \
      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
-     LEFT JOIN pg_catalog.pg_type r ON r.oid = t.typarray \
+     LEFT JOIN pg_catalog.pg_type r ON r.oid = t.typarray AND t.typtype <> 'c' \
      LEFT JOIN pg_catalog.pg_namespace m ON m.oid = r.typnamespace \
      WHERE a.attrelid = $1 ORDER BY a.attnum";
 
