@@ -8,6 +8,7 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+mod conflicts;
 mod live;
 mod offline;
 mod options;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::conflict::Conflicts;
 use super::error::{ApplyError, ApplyErrorKind, ChangePlace};
 use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
@@ -30,8 +31,9 @@ pub(super) struct Applier {
     pub(super) name: String,
     gathers: bool,
     monitor: Monitor,
+    pub(super) conflicts: Conflicts,
     /// Where the target stands.
-    progress: Option<Fingerprint>,
+    pub(super) progress: Option<Fingerprint>,
     /// Events of a transaction whose end hasn't come.
     held: Vec<Event>,
     held_bytes: usize,
@@ -50,6 +52,7 @@ impl Applier {
             name,
             gathers,
             monitor,
+            conflicts: Conflicts::default(),
             progress: None,
             held: Vec::new(),
             held_bytes: 0,
@@ -63,6 +66,7 @@ impl Applier {
     pub(super) async fn progress(&mut self) -> Result<Option<Fingerprint>, ApplyError> {
         progress::prepare(&self.session, &self.name).await?;
         self.progress = progress::read(&self.session, &self.name).await?;
+        self.conflicts.go_on(self.progress.as_ref()).await?;
         Ok(self.progress.clone())
     }
 
@@ -83,6 +87,7 @@ impl Applier {
         self.held_bytes = 0;
         self.open_changes = 0;
         self.is_prepared = false;
+        self.conflicts.rollback();
         if std::mem::take(&mut self.is_open) {
             self.command("ROLLBACK").await?;
         }
@@ -141,6 +146,7 @@ impl Applier {
 
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        self.conflicts.note(events);
         if self.together(events, None).await? {
             self.open_changes += changes(events);
             return Ok(());
@@ -165,7 +171,10 @@ impl Applier {
         let is_end = |event: &&Event| event.position().is_some() && !matches!(event, Event::Message(_));
         let transactions = events.iter().filter(is_end).count() as u64;
         let changes = changes(events) + std::mem::take(&mut self.open_changes);
+        let (skipped, quarantined) = self.conflicts.left_out();
         self.monitor.change(|statistics| {
+            statistics.skipped += skipped;
+            statistics.quarantined += quarantined;
             statistics.transactions += transactions;
             statistics.changes += changes;
             statistics.batches += 1;
@@ -207,6 +216,7 @@ impl Applier {
             self.is_open = is_open;
             return Ok(());
         };
+        self.conflicts.seal(events).await.map_err(Objection::Final)?;
         self.advance(&mut in_flight, end).await?;
         in_flight.settle(0).await?;
         self.is_open = false;
@@ -289,12 +299,17 @@ impl Applier {
         let mut in_flight = InFlight::default();
         let mut first = 0;
         for (number, event) in events.iter().enumerate() {
+            self.conflicts.note(events.get(number..=number).unwrap_or_default());
             let sent = match event {
                 Event::Change(change) => {
                     if !std::mem::replace(&mut self.is_open, true) {
                         self.send_command(&mut in_flight, "BEGIN");
                     }
-                    self.send_change(&mut in_flight, number, change).await
+                    if self.conflicts.stop() {
+                        self.send_change(&mut in_flight, number, change).await
+                    } else {
+                        self.change_or_leave_out(&mut in_flight, events, number, change).await
+                    }
                 }
                 _ => Ok(()),
             };
@@ -306,6 +321,7 @@ impl Applier {
             self.settled(&mut in_flight, WINDOW, events).await?;
             if let Some(end) = event.position() {
                 self.settled(&mut in_flight, 0, events).await?;
+                self.conflicts.seal(events.get(number..=number).unwrap_or_default()).await?;
                 self.commit(end).await.map_err(|error| error.at(place(events, number)))?;
                 let transaction = events.get(first..=number).unwrap_or_default();
                 self.count(transaction);
@@ -317,7 +333,7 @@ impl Applier {
         Ok(())
     }
 
-    async fn settled(
+    pub(super) async fn settled(
         &self,
         in_flight: &mut InFlight,
         left: usize,
@@ -328,7 +344,7 @@ impl Applier {
     }
 
     /// Why the change of this number can't be applied.
-    fn objected(&self, objection: Objection, events: &[Event], number: usize) -> ApplyError {
+    pub(super) fn objected(&self, objection: Objection, events: &[Event], number: usize) -> ApplyError {
         let error = match objection {
             Objection::Values(error) | Objection::Final(error) => error,
             Objection::Target(Trouble::Found(found)) => ApplyError::new(ApplyErrorKind::RowCount { found }),
@@ -387,7 +403,7 @@ impl Applier {
     }
 
     /// Sends the statements of one change.
-    async fn send_change(
+    pub(super) async fn send_change(
         &mut self,
         in_flight: &mut InFlight,
         number: usize,
@@ -420,7 +436,7 @@ impl Applier {
         Ok(())
     }
 
-    fn send_command(&self, in_flight: &mut InFlight, sql: &'static str) {
+    pub(super) fn send_command(&self, in_flight: &mut InFlight, sql: &'static str) {
         let connection = self.session.connection();
         let answer = async move { connection.client().batch_execute(sql).await.map(|()| 0) };
         in_flight.send(answer, Expected::Anything, 0);

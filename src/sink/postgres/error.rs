@@ -1,9 +1,11 @@
 //! What can keep a change from being applied.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use tokio_postgres::error::DbError;
 
+use crate::capture::CaptureError;
 use crate::error::Error;
 use crate::value::ValueError;
 use crate::{Lsn, Xid};
@@ -75,6 +77,18 @@ pub enum ApplyErrorKind {
     ProgressMoved,
     /// The row of `walferry.progress` can't be read.
     ProgressUnreadable,
+    /// The file for changes that can't be applied can't be read or written.
+    Quarantine {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: CaptureError,
+    },
+    /// That file holds changes of another stream, or for another target.
+    OtherQuarantine {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The target can't be reached, or refused something other than a change.
     Target(Error),
     /// The sink was used after an error.
@@ -147,8 +161,22 @@ impl ApplyError {
             ApplyErrorKind::ProgressUnreadable => {
                 Some("it was changed by hand: see the table walferry.progress")
             }
+            ApplyErrorKind::OtherQuarantine { .. } => {
+                Some("give each target, and each slot, a file of its own for what it can't apply")
+            }
             ApplyErrorKind::Target(error) => error.hint(),
-            ApplyErrorKind::MissingColumns { .. } | ApplyErrorKind::Failed => None,
+            ApplyErrorKind::MissingColumns { .. }
+            | ApplyErrorKind::Quarantine { .. }
+            | ApplyErrorKind::Failed => None,
+        }
+    }
+
+    /// Whether it is one change that the target's rows or constraints don't stand: what a policy may leave out.
+    pub(super) fn is_conflict(&self) -> bool {
+        match &self.0.kind {
+            ApplyErrorKind::RowCount { .. } => true,
+            ApplyErrorKind::Refused(refusal) => matches!(refusal.sqlstate.get(..2), Some("22" | "23")),
+            _ => false,
         }
     }
 
@@ -276,6 +304,10 @@ impl fmt::Display for ApplyError {
                 f.write_str("the target's progress was changed by somebody else")
             }
             ApplyErrorKind::ProgressUnreadable => f.write_str("the target's progress can't be read"),
+            ApplyErrorKind::Quarantine { path, .. } => write!(f, "the quarantine file {}", path.display()),
+            ApplyErrorKind::OtherQuarantine { path } => {
+                write!(f, "the quarantine file {} is of another stream or target", path.display())
+            }
             ApplyErrorKind::Target(_) => f.write_str("the target"),
             ApplyErrorKind::Failed => f.write_str("the sink has failed before"),
         }
@@ -287,6 +319,7 @@ impl std::error::Error for ApplyError {
         match &self.0.kind {
             ApplyErrorKind::Target(error) => Some(error),
             ApplyErrorKind::NoText { source, .. } => Some(source),
+            ApplyErrorKind::Quarantine { source, .. } => Some(source),
             _ => None,
         }
     }

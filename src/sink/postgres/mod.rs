@@ -1,6 +1,7 @@
 //! Another PostgreSQL: each transaction exactly once, each value as it was written.
 
 mod apply;
+mod conflict;
 mod encode;
 mod error;
 mod fold;
@@ -10,12 +11,14 @@ mod ordered;
 mod plan;
 mod prepared;
 mod progress;
+mod quarantine;
 mod session;
 mod statement;
 mod statistics;
 mod table;
 mod worker;
 
+pub use self::conflict::OnConflict;
 pub use self::error::{ApplyError, ApplyErrorKind, ChangePlace, Refusal};
 pub use self::statistics::{Monitor, Statistics};
 use self::worker::Worker;
@@ -35,6 +38,7 @@ struct Options {
     config: Config,
     name: String,
     gathers: bool,
+    on_conflict: OnConflict,
     monitor: Monitor,
 }
 
@@ -42,7 +46,13 @@ impl PostgresSink {
     /// Connects when it is used first. `name` tells what comes through it from what comes through other sinks to the same
     /// database; the name of the slot does.
     pub fn new(config: Config, name: impl Into<String>) -> Self {
-        let options = Options { config, name: name.into(), gathers: true, monitor: Monitor::default() };
+        let options = Options {
+            config,
+            name: name.into(),
+            gathers: true,
+            on_conflict: OnConflict::Stop,
+            monitor: Monitor::default(),
+        };
         Self { options, worker: None }
     }
 
@@ -51,6 +61,13 @@ impl PostgresSink {
     #[must_use]
     pub fn gather(mut self, gather: bool) -> Self {
         self.options.gathers = gather;
+        self
+    }
+
+    /// What becomes of a change that conflicts with what the target holds: the sink stops, if not said.
+    #[must_use]
+    pub fn on_conflict(mut self, policy: OnConflict) -> Self {
+        self.options.on_conflict = policy;
         self
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::apply::Applier;
+use super::conflict::Conflicts;
 use super::error::{ApplyError, ApplyErrorKind};
 use super::session::Session;
 use super::{Options, PostgresSink};
@@ -102,6 +103,7 @@ impl PostgresSink {
 async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), ApplyError> {
     let session = Session::open(&options.config).await?;
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
+    applier.conflicts = Conflicts::new(options.on_conflict);
     while let Some(order) = inbox.recv().await {
         // Who asked may have gone: then nobody wants the answer.
         match order {
