@@ -18,6 +18,10 @@ use crate::{Lsn, Row, trace};
 const HELD_EVENTS: usize = 10_000;
 const HELD_BYTES: usize = 8 << 20;
 
+/// After so many changes, whatever else runs on this thread gets a turn: the source's socket holds less than a millisecond of
+/// changes, and its server waits when it is full.
+pub(super) const PAUSE: usize = 500;
+
 const APPLYING: &str = "while it applied changes";
 
 /// So many statements for one row each are on their way at a time.
@@ -227,6 +231,9 @@ impl Applier {
         let mut fold = Fold::new();
         let mut last: Option<(usize, usize)> = None;
         for (number, event) in events.iter().enumerate() {
+            if number % PAUSE == PAUSE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Event::Change(change) = event else { continue };
             let Some(row) = change.rows().last() else {
                 fold.push(number, change, None);
