@@ -41,6 +41,8 @@ pub(super) struct Applier {
     held_bytes: usize,
     /// Whether the target is in a transaction that has a part of one of the source's.
     pub(super) is_open: bool,
+    /// Whether something was committed that may not be durable.
+    is_unflushed: bool,
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
@@ -58,6 +60,7 @@ impl Applier {
             held: Vec::new(),
             held_bytes: 0,
             is_open: false,
+            is_unflushed: false,
             is_prepared: false,
             open_changes: 0,
         }
@@ -77,8 +80,12 @@ impl Applier {
         Ok(())
     }
 
+    /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
-        progress::flush(&self.session).await
+        if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            progress::flush(&self.session).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -145,6 +152,7 @@ impl Applier {
 
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        self.flush().await?;
         if self.together(events, None).await? {
             self.open_changes += changes(events);
             return Ok(());
@@ -375,6 +383,7 @@ impl Applier {
     }
 
     fn moved(&mut self, end: Lsn) {
+        self.is_unflushed = true;
         if let Some(progress) = &mut self.progress {
             progress.resume_lsn = end;
         }
