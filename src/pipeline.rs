@@ -1,6 +1,11 @@
 //! Stream → sink → acknowledge.
 
 mod backoff;
+mod deliver;
+mod intake;
+mod ledger;
+mod pace;
+mod recover;
 mod run;
 mod source;
 mod statistics;
