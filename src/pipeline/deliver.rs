@@ -39,9 +39,9 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         self.intake.beside(self.sink.flush()).await.map_err(Trouble::of::<S>)?;
         self.intake.source.make_durable().await.map_err(Trouble::Source)?;
         self.half.is_durable = self.half.is_written;
-        self.backoff.reset();
         self.last_event = Instant::now();
         if let Some(position) = self.ledger.flushed(&mut self.statistics) {
+            self.backoff.reset();
             self.intake.source.acknowledge(position);
         }
         self.publish();

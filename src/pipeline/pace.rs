@@ -37,15 +37,24 @@ pub(super) struct Standing {
     pub(super) now: Instant,
     /// When the first event came that was gathered.
     pub(super) gathered_since: Option<Instant>,
-    /// Whether the batch has no room for more.
-    pub(super) is_full: bool,
-    /// Whether it ends with a transaction, and nothing more is at hand.
-    pub(super) is_complete: bool,
+    pub(super) fill: Fill,
+    /// Whether events come fast.
     pub(super) is_fast: bool,
     /// When the first event came that was written and is not flushed.
     pub(super) written_since: Option<Instant>,
     /// Whether no more should be written before a flush.
     pub(super) must_flush: bool,
+}
+
+/// How far a batch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// More is at hand, or the end of a transaction is to come.
+    Open,
+    /// It ends with a transaction, and nothing more is at hand.
+    Complete,
+    /// It has no room for more.
+    Full,
 }
 
 /// What the sink has to do.
@@ -80,12 +89,16 @@ impl Pace {
     }
 
     fn write_at(&self, since: Instant, standing: &Standing) -> Instant {
-        if standing.is_full {
-            since
-        } else if self.kind == SinkKind::Mirror && standing.is_complete {
-            if standing.is_fast { since + LINGER.min(self.delay) } else { since }
-        } else {
-            since + self.delay
+        match standing.fill {
+            Fill::Full => since,
+            Fill::Complete if self.kind == SinkKind::Mirror => {
+                if standing.is_fast {
+                    since + LINGER.min(self.delay)
+                } else {
+                    since
+                }
+            }
+            Fill::Complete | Fill::Open => since + self.delay,
         }
     }
 }

@@ -115,6 +115,10 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 self.resume(progress)?
             }
         };
+        if self.intake.transaction.needs_rollback() {
+            self.write().await?;
+            self.flush().await?;
+        }
         self.renew(renewed).await
     }
 
@@ -126,8 +130,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             progress => {
                 let kept = if let Progress::At(kept) = progress { kept.resume_lsn } else { Lsn::ZERO };
                 if kept < durable {
-                    let changed =
-                        SourceChanged::SlotAhead { resume_lsn: kept, confirmed_flush_lsn: durable };
+                    let changed = SourceChanged::SlotAhead { resume_lsn: kept, confirmed_flush_lsn: durable };
                     return Err(Trouble::Source(changed.into()));
                 }
                 kept

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::backoff::Backoff;
 use super::intake::{Ended, Hand, Intake};
 use super::ledger::Ledger;
-use super::pace::{Due, Pace, Standing};
+use super::pace::{Due, Fill, Pace, Standing};
 use super::source::Source;
 use super::{Monitor, Pipeline, Statistics};
 use crate::error::Error;
@@ -214,11 +214,15 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     }
 
     fn standing(&self, hand: Hand, now: Instant) -> Standing {
+        let fill = match hand {
+            Hand::NoRoom => Fill::Full,
+            Hand::Empty if self.intake.transaction.is_whole() => Fill::Complete,
+            _ => Fill::Open,
+        };
         Standing {
             now,
             gathered_since: self.intake.gathered.since,
-            is_full: hand == Hand::NoRoom,
-            is_complete: hand == Hand::Empty && self.intake.transaction.is_whole(),
+            fill,
             is_fast: self.intake.flow.is_fast(),
             written_since: self.ledger.since(),
             must_flush: self.ledger.is_full(),
