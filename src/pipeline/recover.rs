@@ -67,7 +67,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 None => return Ok(false),
             };
         }
-        trace::info!(is_sink, "going on");
+        trace::info!("connected again");
         self.connected = Instant::now();
         self.statistics.is_connected = true;
         *(if is_sink { &mut self.statistics.sink_retries } else { &mut self.statistics.reconnects }) += 1;
@@ -83,7 +83,14 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// shutdown comes first.
     async fn try_again(&mut self, trouble: &Trouble, is_sink: bool) -> Option<Result<(), Trouble>> {
         let wait = self.backoff.after(trouble.error());
-        trace::warn!(error = %trouble.error().with_causes(), ?wait, is_sink, "trying again");
+        match trouble {
+            Trouble::Source(error) => {
+                trace::warn!(error = %error.with_causes(), ?wait, "the source is lost; connecting again");
+            }
+            Trouble::Sink(error, _) => {
+                trace::warn!(error = %error.with_causes(), ?wait, "the sink failed; asking it again where it stands");
+            }
+        }
         let (sink, intake) = (&mut self.sink, &mut self.intake);
         let again = async {
             let asked = async {
