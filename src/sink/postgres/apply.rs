@@ -19,6 +19,10 @@ use crate::{Lsn, Row, trace};
 const HELD_EVENTS: usize = 10_000;
 const HELD_BYTES: usize = 8 << 20;
 
+/// After so many changes, whatever else runs on this thread gets a turn: the source's socket holds less than a millisecond of
+/// changes, and its server waits when it is full.
+pub(super) const PAUSE: usize = 500;
+
 const APPLYING: &str = "while it applied changes";
 
 /// So many statements for one row each are on their way at a time.
@@ -39,6 +43,8 @@ pub(super) struct Applier {
     held_bytes: usize,
     /// Whether the target is in a transaction that has a part of one of the source's.
     pub(super) is_open: bool,
+    /// Whether something was committed that may not be durable.
+    is_unflushed: bool,
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
@@ -57,6 +63,7 @@ impl Applier {
             held: Vec::new(),
             held_bytes: 0,
             is_open: false,
+            is_unflushed: false,
             is_prepared: false,
             open_changes: 0,
         }
@@ -77,8 +84,12 @@ impl Applier {
         Ok(())
     }
 
+    /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
-        progress::flush(&self.session).await
+        if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            progress::flush(&self.session).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -147,6 +158,7 @@ impl Applier {
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
         self.conflicts.note(events);
+        self.flush().await?;
         if self.together(events, None).await? {
             self.open_changes += changes(events);
             return Ok(());
@@ -237,6 +249,9 @@ impl Applier {
         let mut fold = Fold::new();
         let mut last: Option<(usize, usize)> = None;
         for (number, event) in events.iter().enumerate() {
+            if number % PAUSE == PAUSE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Event::Change(change) = event else { continue };
             let Some(row) = change.rows().last() else {
                 fold.push(number, change, None);
@@ -384,6 +399,7 @@ impl Applier {
     }
 
     fn moved(&mut self, end: Lsn) {
+        self.is_unflushed = true;
         if let Some(progress) = &mut self.progress {
             progress.resume_lsn = end;
         }

@@ -118,6 +118,7 @@ impl<'a> Table<'a> {
             };
             let expected = if delete { count as u64 } else { 0 };
             self.one(shape, arrays.parameters(), expected).await?;
+            tokio::task::yield_now().await;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -141,6 +142,7 @@ impl<'a> Table<'a> {
             };
             let statement = self.session.statement(self.index, shape).await?;
             self.send(statement, arrays.parameters(), count as u64);
+            tokio::task::yield_now().await;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
