@@ -53,6 +53,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", required_if_eq("on_conflict", "quarantine"))]
     pub(crate) quarantine: Option<PathBuf>,
 
+    /// Mark what is applied with this replication origin of the target, with --to postgres: a stream from there with --origin none leaves it out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target_origin: Option<String>,
+
     /// How values become JSON, with --to json: exactly as they were sent, or as numbers, arrays and objects
     #[arg(long, value_enum, value_name = "MAPPING")]
     pub(crate) json_mapping: Option<MappingArgument>,
@@ -254,6 +258,7 @@ impl Arguments {
         for (is_given, option, destination) in [
             (arguments.json_mapping.is_some(), "--json-mapping is for --to json", Destination::Json),
             (arguments.target.is_some(), "--target is for --to postgres", Destination::Postgres),
+            (arguments.target_origin.is_some(), "--target-origin is for --to postgres", Destination::Postgres),
             (arguments.on_conflict.is_some(), "--on-conflict is for --to postgres", Destination::Postgres),
         ] {
             if is_given && arguments.to != destination {

@@ -108,7 +108,13 @@ async fn apply(
 /// The target keeps its progress under the name of the slot. It is reached before the source is: a slot that is made for
 /// a target that can't be reached would hold back the source's log for nobody.
 async fn open_target(arguments: &Arguments, target: Config) -> Result<(PostgresSink, Source), Error> {
-    let sink = |name: &str| PostgresSink::new(target, name).on_conflict(arguments.conflict_policy());
+    let sink = |name: &str| {
+        let sink = PostgresSink::new(target, name).on_conflict(arguments.conflict_policy());
+        match &arguments.target_origin {
+            Some(origin) => sink.origin(origin),
+            None => sink,
+        }
+    };
     let Some(slot) = &arguments.slot else {
         let source = Source::open(arguments).await?;
         return Ok((sink(&source.context().slot), source));

@@ -12,6 +12,7 @@ mod conflicts;
 mod live;
 mod offline;
 mod options;
+mod origins;
 mod secrets;
 mod signals;
 mod target;

@@ -8,12 +8,13 @@ use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
+use super::origin::time_of;
 use super::progress::{self, ADVANCE};
 use super::session::{Session, failed};
 use super::statistics::Monitor;
 use crate::event::{Acknowledge as _, Begin, Change, Event};
 use crate::session::Fingerprint;
-use crate::{Lsn, Row, trace};
+use crate::{Lsn, Row, Timestamp, trace};
 
 /// So many events of a transaction whose end hasn't come wait for it; more are applied before it ends.
 const HELD_EVENTS: usize = 10_000;
@@ -36,6 +37,8 @@ pub(super) struct Applier {
     gathers: bool,
     monitor: Monitor,
     pub(super) conflicts: Conflicts,
+    /// The replication origin under which it writes, if there is one.
+    pub(super) origin: Option<String>,
     /// Where the target stands.
     pub(super) progress: Option<Fingerprint>,
     /// Events of a transaction whose end hasn't come.
@@ -59,6 +62,7 @@ impl Applier {
             gathers,
             monitor,
             conflicts: Conflicts::default(),
+            origin: None,
             progress: None,
             held: Vec::new(),
             held_bytes: 0,
@@ -72,6 +76,9 @@ impl Applier {
     /// Where the target stands, by its own account.
     pub(super) async fn progress(&mut self) -> Result<Option<Fingerprint>, ApplyError> {
         progress::prepare(&self.session, &self.name).await?;
+        if let Some(origin) = &self.origin {
+            self.session.set_up_origin(origin).await?;
+        }
         self.progress = progress::read(&self.session, &self.name).await?;
         self.conflicts.go_on(self.progress.as_ref()).await?;
         Ok(self.progress.clone())
@@ -79,6 +86,7 @@ impl Applier {
 
     pub(super) async fn set_progress(&mut self, progress: Fingerprint) -> Result<(), ApplyError> {
         let before = self.progress.as_ref().map(|before| before.resume_lsn);
+        self.mark_now(progress.resume_lsn, None).await?;
         progress::write(&self.session, &self.name, before, &progress).await?;
         self.progress = Some(progress);
         Ok(())
@@ -87,6 +95,9 @@ impl Applier {
     /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
         if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            if let Some(progress) = &self.progress {
+                self.mark_now(progress.resume_lsn, None).await?;
+            }
             progress::flush(&self.session).await?;
         }
         Ok(())
@@ -229,7 +240,7 @@ impl Applier {
             return Ok(());
         };
         self.conflicts.seal(events).await.map_err(Objection::Final)?;
-        self.advance(&mut in_flight, end).await?;
+        self.advance(&mut in_flight, end, is_open, time_of(events)).await?;
         in_flight.settle(0).await?;
         self.is_open = false;
         if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
@@ -337,7 +348,8 @@ impl Applier {
             if let Some(end) = event.position() {
                 self.settled(&mut in_flight, 0, events).await?;
                 self.conflicts.seal(events.get(number..=number).unwrap_or_default()).await?;
-                self.commit(end).await.map_err(|error| error.at(place(events, number)))?;
+                let time = time_of(events.get(..=number).unwrap_or_default());
+                self.commit(end, time).await.map_err(|error| error.at(place(events, number)))?;
                 let transaction = events.get(first..=number).unwrap_or_default();
                 self.count(transaction);
                 first = number + 1;
@@ -380,10 +392,10 @@ impl Applier {
     }
 
     /// Commits what is open, and says where that is.
-    pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
+    pub(super) async fn commit(&mut self, end: Lsn, time: Option<Timestamp>) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, end).await?;
+            self.advance(&mut in_flight, end, self.is_open, time).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -405,16 +417,29 @@ impl Applier {
         }
     }
 
-    /// Moves the progress, in the transaction that is open.
-    async fn advance(&mut self, in_flight: &mut InFlight, end: Lsn) -> Result<(), Objection> {
+    /// Moves the progress, in the transaction that is open, or by itself. What marks it stands right before the commit.
+    async fn advance(
+        &mut self,
+        in_flight: &mut InFlight,
+        end: Lsn,
+        is_open: bool,
+        time: Option<Timestamp>,
+    ) -> Result<(), Objection> {
+        if !is_open {
+            self.mark(in_flight, end, time).await?;
+        }
         let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
         let statement = self.session.other(ADVANCE).await?;
-        let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
+        let (at, end) = (end, end.to_string());
+        let (connection, name) = (self.session.connection(), self.name.clone());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
         in_flight.send(advanced, Expected::Rows(1), 0);
+        if is_open {
+            self.mark(in_flight, at, time).await?;
+        }
         Ok(())
     }
 

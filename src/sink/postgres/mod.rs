@@ -8,6 +8,7 @@ mod fold;
 mod gathered;
 mod inflight;
 mod ordered;
+mod origin;
 mod plan;
 mod prepared;
 mod progress;
@@ -39,6 +40,7 @@ struct Options {
     name: String,
     gathers: bool,
     on_conflict: OnConflict,
+    origin: Option<String>,
     monitor: Monitor,
 }
 
@@ -51,6 +53,7 @@ impl PostgresSink {
             name: name.into(),
             gathers: true,
             on_conflict: OnConflict::Stop,
+            origin: None,
             monitor: Monitor::default(),
         };
         Self { options, worker: None }
@@ -68,6 +71,17 @@ impl PostgresSink {
     #[must_use]
     pub fn on_conflict(mut self, policy: OnConflict) -> Self {
         self.options.on_conflict = policy;
+        self
+    }
+
+    /// Marks what the sink writes with a replication origin of this name, which is created if there is none. For loops: a
+    /// stream from the target with [`Origin::None`](crate::stream::Origin::None) leaves out what is marked. Each sink needs
+    /// one of its own.
+    ///
+    /// Where the target stands is not read from it: a transaction that is rolled back can move an origin.
+    #[must_use]
+    pub fn origin(mut self, name: impl Into<String>) -> Self {
+        self.options.origin = Some(name.into());
         self
     }
 

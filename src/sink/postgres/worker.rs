@@ -104,6 +104,7 @@ async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), 
     let session = Session::open(&options.config).await?;
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
     applier.conflicts = Conflicts::new(options.on_conflict);
+    applier.origin = options.origin;
     while let Some(order) = inbox.recv().await {
         // Who asked may have gone: then nobody wants the answer.
         match order {
