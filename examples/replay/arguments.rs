@@ -258,7 +258,11 @@ impl Arguments {
         for (is_given, option, destination) in [
             (arguments.json_mapping.is_some(), "--json-mapping is for --to json", Destination::Json),
             (arguments.target.is_some(), "--target is for --to postgres", Destination::Postgres),
-            (arguments.target_origin.is_some(), "--target-origin is for --to postgres", Destination::Postgres),
+            (
+                arguments.target_origin.is_some(),
+                "--target-origin is for --to postgres",
+                Destination::Postgres,
+            ),
             (arguments.on_conflict.is_some(), "--on-conflict is for --to postgres", Destination::Postgres),
         ] {
             if is_given && arguments.to != destination {

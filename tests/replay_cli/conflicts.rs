@@ -49,7 +49,10 @@ fn a_conflict_stops_unless_something_else_is_said() {
         command.args(policy);
         command.args(["--to", "postgres", "--target", &cluster.conninfo("target")]);
         let told = failure(&mut command);
-        assert!(told.contains("INSERT of public.t, change 2 of transaction ") && told.contains("23505"), "{told}");
+        assert!(
+            told.contains("INSERT of public.t, change 2 of transaction ") && told.contains("23505"),
+            "{told}"
+        );
         assert!(!told.contains("theirs"), "{told}");
         assert_eq!(rows(&cluster), "2='mine'", "nothing of that transaction");
     }
@@ -150,7 +153,10 @@ fn a_quarantine_belongs_to_one_target() {
     for target in ["fresh", "target"] {
         cluster.psql("postgres", "SELECT pg_create_logical_replication_slot('other', 'pgoutput')");
         let told = failure(&mut quarantine("other", target));
-        assert!(told.contains("is of another stream or target") && told.contains("a file of its own"), "{told}");
+        assert!(
+            told.contains("is of another stream or target") && told.contains("a file of its own"),
+            "{told}"
+        );
         cluster.psql("postgres", "SELECT pg_drop_replication_slot('other')");
     }
     assert_eq!(quarantined(&file), before);

@@ -8,7 +8,15 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, body text); CREATE PUBL
 fn carry(cluster: &Cluster, from: &str, to: &str, marked: bool) -> Command {
     let mut command = replay();
     command.args(["--source", &cluster.conninfo(from), "--slot", from, "--publication", "p", "--two-phase"]);
-    command.args(["--origin", "none", "--stop-at-current", "--to", "postgres", "--target", &cluster.conninfo(to)]);
+    command.args([
+        "--origin",
+        "none",
+        "--stop-at-current",
+        "--to",
+        "postgres",
+        "--target",
+        &cluster.conninfo(to),
+    ]);
     if marked {
         command.args(["--target-origin", &format!("from {from}")]);
     }
@@ -51,7 +59,8 @@ fn what_was_replicated_does_not_go_back() {
     for database in ["a", "b"] {
         assert_eq!(ids(&cluster, database), "1,2,3,4");
     }
-    let origins = cluster.psql("a", "SELECT string_agg(roname, ',' ORDER BY roname) FROM pg_replication_origin");
+    let origins =
+        cluster.psql("a", "SELECT string_agg(roname, ',' ORDER BY roname) FROM pg_replication_origin");
     assert_eq!(origins, "from a,from b");
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conflict::Conflicts;
+use super::drift;
 use super::error::{ApplyError, ApplyErrorKind, ChangePlace};
 use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
@@ -378,17 +379,13 @@ impl Applier {
             Objection::Target(Trouble::Server(error)) => failed(APPLYING, error),
         };
         let mut place = place(events, number);
-        if let Some(row) = row_of(events.get(number))
-            && let Some(plan) = self.session.plan_of(row.relation())
-            && !matches!(
-                events.get(number),
-                Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. }))
-            )
-        {
+        place.ordinal += self.open_changes;
+        let Some(row) = row_of(events.get(number)) else { return error.at(place) };
+        let Some(plan) = self.session.plan_of(row.relation()) else { return error.at(place) };
+        if place.operation != "INSERT" {
             place.key = plan.key_names();
         }
-        place.ordinal += self.open_changes;
-        error.at(place)
+        drift::explained(error, plan, row).at(place)
     }
 
     /// Commits what is open, and says where that is.

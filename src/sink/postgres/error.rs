@@ -21,6 +21,7 @@ struct Problem {
     kind: ApplyErrorKind,
     change: Option<ChangePlace>,
     hint: Option<String>,
+    statement: Option<String>,
 }
 
 /// Which change it was.
@@ -113,12 +114,19 @@ pub struct Refusal {
 
 impl ApplyError {
     pub(super) fn new(kind: ApplyErrorKind) -> Self {
-        Self(Box::new(Problem { kind, change: None, hint: None }))
+        Self(Box::new(Problem { kind, change: None, hint: None, statement: None }))
     }
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
+    }
+
+    /// What mends it, in SQL.
+    pub(super) fn with_statement(self, statement: String) -> Self {
+        let mut error = self.with_hint(format!("on the target: {statement}"));
+        error.0.statement = Some(statement);
+        error
     }
 
     pub(super) fn at(mut self, change: ChangePlace) -> Self {
@@ -175,9 +183,18 @@ impl ApplyError {
     pub(super) fn is_conflict(&self) -> bool {
         match &self.0.kind {
             ApplyErrorKind::RowCount { .. } => true,
-            ApplyErrorKind::Refused(refusal) => matches!(refusal.sqlstate.get(..2), Some("22" | "23")),
+            // Without a value that the source doesn't have any more, no row can be inserted: the table is wrong.
+            ApplyErrorKind::Refused(refusal) => match refusal.sqlstate.get(..2) {
+                Some("23") => self.0.statement.is_none(),
+                class => class == Some("22"),
+            },
             _ => false,
         }
+    }
+
+    /// The SQL that the target needs, where its tables are not as the source's are now. The sink runs none of it.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.statement.as_deref()
     }
 
     /// Whether the same changes may be applied later with nothing changed: a lost connection, a deadlock.

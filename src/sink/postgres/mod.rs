@@ -2,6 +2,7 @@
 
 mod apply;
 mod conflict;
+mod drift;
 mod encode;
 mod error;
 mod fold;

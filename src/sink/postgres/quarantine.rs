@@ -113,12 +113,7 @@ impl Open {
             Some(position) => Writer::resume(file, &context, position)?,
             None => Writer::new(file, &context)?,
         };
-        Ok(Some(Self {
-            writer,
-            relations: HashMap::new(),
-            types: Arc::default(),
-            in_transaction: false,
-        }))
+        Ok(Some(Self { writer, relations: HashMap::new(), types: Arc::default(), in_transaction: false }))
     }
 
     fn add(&mut self, begin: &Begin, change: &Change) -> Result<(), CaptureError> {
@@ -211,7 +206,8 @@ fn committed(file: &File, expected: &Context, lsn: Lsn) -> Result<Option<(u64, L
     while let Some(record) = reader.next_record()? {
         match record {
             Record::Context(Context { system_id, database, slot, .. }) => {
-                if (&system_id, &database, &slot) != (&expected.system_id, &expected.database, &expected.slot) {
+                if (&system_id, &database, &slot) != (&expected.system_id, &expected.database, &expected.slot)
+                {
                     return Ok(None);
                 }
                 decoder = Decoder::new();
