@@ -232,3 +232,6 @@ fn interval(modifier: i32) -> String {
     let digits = if digits == 0xffff { String::new() } else { format!("({digits})") };
     format!("interval{}{digits}", fields.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

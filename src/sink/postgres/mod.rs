@@ -1,4 +1,86 @@
 //! Another PostgreSQL: each transaction exactly once, each value as it was written.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use walferry::sink::postgres::PostgresSink;
+//! use walferry::{Config, Connection, Pipeline, StreamOptions};
+//!
+//! let source: Config = "postgresql://walferry@old.example.org/shop".parse()?;
+//! let target: Config = "postgresql://walferry@new.example.org/shop".parse()?;
+//! let options = StreamOptions::new("shop_changes".parse()?).publication("shop");
+//! let stream = Connection::connect(&source).await?.start_replication(options).await?;
+//!
+//! let sink = PostgresSink::new(target, "shop_changes");
+//! let monitor = sink.monitor();
+//! Pipeline::new(sink).run(stream, std::future::pending()).await?;
+//! println!("{:?}", monitor.statistics());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The tables have to be there, by the names that they have on the source, and so have their columns. Columns of the target
+//! that the source doesn't send keep their defaults. Rows that were there before the slot are not copied.
+//!
+//! # Exactly once
+//!
+//! How far the target is, says a row of the table `walferry.progress` in it. The row changes in the transaction that brings
+//! the changes, from what this sink has made it and from nothing else: two sinks under one name can't both move it. When the
+//! sink connects, it begins there, whatever was interrupted. The table is made on first use.
+//!
+//! Changes are committed with `synchronous_commit = off`. A flush waits until they are on disk, by the setting that the session
+//! came with (`on`, if that is `off`), and only then is the source told. If the target crashes in between, its progress goes back together with
+//! the data, and what is missing comes again.
+//!
+//! Many transactions of the source may become one of the target. None of the source's is ever seen in part.
+//!
+//! # How changes are applied
+//!
+//! A value goes as a parameter or by COPY, in the bytes that were sent. In binary, where the type is the same on both sides;
+//! one that isn't, is written as the text that the source's server would have sent.
+//!
+//! What the changes of a batch come to, row by row, is applied by few statements: deletes first, then updates, then new rows.
+//! Each has to find as many rows as there are keys. Applied by themselves, in their order, are
+//!
+//! * changes of tables whose triggers or rules fire in this session, and of views and foreign tables;
+//! * changes of rows that no unique key of the target tells apart, and those of a key;
+//! * TRUNCATE, and the changes of a partition beside those of the table that it belongs to.
+//!
+//! When the target objects to what was gathered, the batch is rolled back and applied again, change by change, each
+//! transaction by itself ([`Statistics::replayed_in_order`]). So what stops it is told of the change itself. Without a key, one of
+//! several equal rows is changed, found by the texts of all its columns.
+//!
+//! An UPDATE or DELETE that doesn't find exactly one row is an error; see [`OnConflict`] for who wants it otherwise.
+//!
+//! Generated columns are the target's own. An identity that is `GENERATED ALWAYS` takes the source's values. TRUNCATE is never
+//! CASCADE: it names the tables that the source named. Prepared transactions are prepared, under names that begin with
+//! `walferry:` and the sink's name, where the target's `max_prepared_transactions` allows.
+//!
+//! # Triggers and foreign keys
+//!
+//! The sink sets `session_replication_role` to `replica`, as PostgreSQL's own subscriptions do. Then foreign keys are not
+//! checked, and of triggers only those fire that are `ENABLE REPLICA` or `ENABLE ALWAYS`.
+//!
+//! If its role may not do that, it says so in its log and goes on. Then triggers fire a second time for what they have done on
+//! the source, whose effects come as changes, too; foreign keys are checked; and a table that has either, or any other trigger, is changed
+//! row by row. From version 15 on, `GRANT SET ON PARAMETER session_replication_role` allows it.
+//!
+//! # What the role needs
+//!
+//! `CREATE` on the database, once, or the schema and table from somebody else; `SELECT`, `INSERT`, `UPDATE`, `DELETE` and
+//! `TRUNCATE` on the tables.
+//!
+//! # When a table of the source changes
+//!
+//! DDL is not sent. The first change of the new shape shows it. A column or table that the target lacks stops the sink, with the
+//! statement that is missing ([`ApplyError::statement`]): the new column with its type, or the new name of what was renamed. A column that was dropped
+//! may stay, but not insist on a value. Another type matters when the target refuses a value. The source's
+//! defaults are not sent, and what it did to rows that were there before isn't, either. Nothing of this is run by the
+//! sink; when the target was changed, it goes on.
+//!
+//! # Loops
+//!
+//! Two databases can replicate into each other, from version 16 on, if each direction marks what it writes
+//! ([`PostgresSink::origin`]) and asks for what isn't marked ([`Origin::None`](crate::stream::Origin::None)).
 
 mod apply;
 mod conflict;
@@ -123,3 +205,6 @@ impl ChangeSink for PostgresSink {
         self.ask_set_progress(progress.clone()).await
     }
 }
+
+#[cfg(test)]
+mod tests;

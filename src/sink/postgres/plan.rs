@@ -239,3 +239,6 @@ pub(super) fn identifier(name: &str) -> String {
     crate::quote::identifier(&mut out, name);
     String::from_utf8_lossy(&out).into_owned()
 }
+
+#[cfg(test)]
+mod tests;
