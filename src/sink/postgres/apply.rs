@@ -7,7 +7,7 @@ use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
-use super::progress::{self, ADVANCE};
+use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
 use crate::event::{Acknowledge as _, Begin, Change, Event};
@@ -198,8 +198,12 @@ impl Applier {
         } else if !steps.is_empty() {
             self.send_command(&mut in_flight, "BEGIN");
         }
+        let are_few = end.is_some() && !was_open && gathered::are_few(steps);
         for step in steps {
             match step {
+                Step::Rows(index, rows) if are_few => {
+                    gathered::send_few(&mut self.session, &mut in_flight, *index, rows).await?;
+                }
                 Step::Rows(index, rows) => {
                     gathered::send(&mut self.session, &mut in_flight, *index, rows).await?;
                 }
@@ -219,10 +223,18 @@ impl Applier {
             self.is_open = is_open;
             return Ok(());
         };
-        self.advance(&mut in_flight, end).await?;
+        let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
+        self.advance(&mut in_flight, sql, end).await?;
+        if are_few && is_open {
+            // Behind a statement that has failed, it rolls back.
+            self.send_command(&mut in_flight, "COMMIT");
+        }
         in_flight.settle(0).await?;
         self.is_open = false;
-        if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
+        if is_open
+            && !are_few
+            && let Err(error) = self.session.client().batch_execute("COMMIT").await
+        {
             // With it went what had been applied before, which can't be applied again from here.
             return Err(if was_open {
                 Objection::Final(failed("while it committed", error).at(place(events, events.len() - 1)))
@@ -367,7 +379,7 @@ impl Applier {
     pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, end).await?;
+            self.advance(&mut in_flight, progress::ADVANCE, end).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -390,12 +402,17 @@ impl Applier {
     }
 
     /// Moves the progress, in the transaction that is open.
-    async fn advance(&mut self, in_flight: &mut InFlight, end: Lsn) -> Result<(), Objection> {
+    async fn advance(
+        &mut self,
+        in_flight: &mut InFlight,
+        sql: &'static str,
+        end: Lsn,
+    ) -> Result<(), Objection> {
         let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
-        let statement = self.session.other(ADVANCE).await?;
+        let statement = self.session.other(sql).await?;
         let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
         in_flight.send(advanced, Expected::Rows(1), 0);
