@@ -217,10 +217,12 @@ impl Applier {
         }
         let is_open = was_open || !steps.is_empty();
         let Some(end) = end else {
-            if was_open {
-                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
-            }
             in_flight.settle(0).await?;
+            if was_open {
+                // Only now: behind it there is no way back.
+                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
+                in_flight.settle(0).await?;
+            }
             self.is_open = is_open;
             return Ok(());
         };
