@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use super::conflict::Conflicts;
-use super::drift;
-use super::error::{ApplyError, ApplyErrorKind, ChangePlace};
+use super::error::{ApplyError, ApplyErrorKind};
 use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
 use super::origin::time_of;
-use super::progress::{self, ADVANCE};
+use super::place::{changes, place};
+use super::plan::quoted_target;
+use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
-use crate::event::{Acknowledge as _, Begin, Change, Event};
+use crate::event::{Acknowledge as _, Change, Event};
 use crate::session::Fingerprint;
-use crate::{Lsn, Row, Timestamp, trace};
+use crate::{Lsn, Timestamp, trace};
 
 /// So many events of a transaction whose end hasn't come wait for it; more are applied before it ends.
 const HELD_EVENTS: usize = 10_000;
@@ -25,13 +26,11 @@ const HELD_BYTES: usize = 8 << 20;
 /// changes, and its server waits when it is full.
 pub(super) const PAUSE: usize = 500;
 
-const APPLYING: &str = "while it applied changes";
-
-/// So many statements for one row each are on their way at a time.
-const WINDOW: usize = 256;
+pub(super) const APPLYING: &str = "while it applied changes";
 
 /// Applies events to the target.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Applier {
     pub(super) session: Session,
     pub(super) name: String,
@@ -52,7 +51,7 @@ pub(super) struct Applier {
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
-    open_changes: u64,
+    pub(super) open_changes: u64,
 }
 
 impl Applier {
@@ -219,8 +218,12 @@ impl Applier {
         } else if !steps.is_empty() {
             self.send_command(&mut in_flight, "BEGIN");
         }
+        let are_few = end.is_some() && !was_open && gathered::are_few(steps);
         for step in steps {
             match step {
+                Step::Rows(index, rows) if are_few => {
+                    gathered::send_few(&mut self.session, &mut in_flight, *index, rows).await?;
+                }
                 Step::Rows(index, rows) => {
                     gathered::send(&mut self.session, &mut in_flight, *index, rows).await?;
                 }
@@ -233,18 +236,28 @@ impl Applier {
         }
         let is_open = was_open || !steps.is_empty();
         let Some(end) = end else {
-            if was_open {
-                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
-            }
             in_flight.settle(0).await?;
+            if was_open {
+                // Only now: behind it there is no way back.
+                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
+                in_flight.settle(0).await?;
+            }
             self.is_open = is_open;
             return Ok(());
         };
         self.conflicts.seal(events).await.map_err(Objection::Final)?;
-        self.advance(&mut in_flight, end, is_open, time_of(events)).await?;
+        let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
+        self.advance(&mut in_flight, sql, end, is_open, time_of(events)).await?;
+        if are_few && is_open {
+            // Behind a statement that has failed, it rolls back.
+            self.send_command(&mut in_flight, "COMMIT");
+        }
         in_flight.settle(0).await?;
         self.is_open = false;
-        if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
+        if is_open
+            && !are_few
+            && let Err(error) = self.session.client().batch_execute("COMMIT").await
+        {
             // With it went what had been applied before, which can't be applied again from here.
             return Err(if was_open {
                 Objection::Final(failed("while it committed", error).at(place(events, events.len() - 1)))
@@ -282,8 +295,8 @@ impl Applier {
                     index
                 }
             };
-            let plan = self.session.plan_at(index);
-            fold.push(number, change, plan.map(|plan| (index, plan.as_ref())));
+            let plan = self.session.plan_at(index)?;
+            fold.push(number, change, Some((index, plan.as_ref())));
         }
         Ok(fold.finish())
     }
@@ -311,88 +324,11 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies events one by one, each transaction by itself.
-    async fn in_order(&mut self, events: &[Event]) -> Result<(), ApplyError> {
-        let applied = self.one_by_one(events).await;
-        if applied.is_err() {
-            self.is_open = false;
-            // What counts is the first error.
-            let _ = self.command("ROLLBACK").await;
-        }
-        applied
-    }
-
-    async fn one_by_one(&mut self, events: &[Event]) -> Result<(), ApplyError> {
-        let mut in_flight = InFlight::default();
-        let mut first = 0;
-        for (number, event) in events.iter().enumerate() {
-            self.conflicts.note(events.get(number..=number).unwrap_or_default());
-            let sent = match event {
-                Event::Change(change) => {
-                    if !std::mem::replace(&mut self.is_open, true) {
-                        self.send_command(&mut in_flight, "BEGIN");
-                    }
-                    if self.conflicts.stop() {
-                        self.send_change(&mut in_flight, number, change).await
-                    } else {
-                        self.change_or_leave_out(&mut in_flight, events, number, change).await
-                    }
-                }
-                _ => Ok(()),
-            };
-            if let Err(objection) = sent {
-                // What was sent before it comes first.
-                self.settled(&mut in_flight, 0, events).await?;
-                return Err(self.objected(objection, events, number));
-            }
-            self.settled(&mut in_flight, WINDOW, events).await?;
-            if let Some(end) = event.position() {
-                self.settled(&mut in_flight, 0, events).await?;
-                self.conflicts.seal(events.get(number..=number).unwrap_or_default()).await?;
-                let time = time_of(events.get(..=number).unwrap_or_default());
-                self.commit(end, time).await.map_err(|error| error.at(place(events, number)))?;
-                let transaction = events.get(first..=number).unwrap_or_default();
-                self.count(transaction);
-                first = number + 1;
-            }
-        }
-        self.settled(&mut in_flight, 0, events).await?;
-        self.open_changes += changes(events.get(first..).unwrap_or_default());
-        Ok(())
-    }
-
-    pub(super) async fn settled(
-        &self,
-        in_flight: &mut InFlight,
-        left: usize,
-        events: &[Event],
-    ) -> Result<(), ApplyError> {
-        let settled = in_flight.settle(left).await;
-        settled.map_err(|(number, trouble)| self.objected(Objection::Target(trouble), events, number))
-    }
-
-    /// Why the change of this number can't be applied.
-    pub(super) fn objected(&self, objection: Objection, events: &[Event], number: usize) -> ApplyError {
-        let error = match objection {
-            Objection::Values(error) | Objection::Final(error) => error,
-            Objection::Target(Trouble::Found(found)) => ApplyError::new(ApplyErrorKind::RowCount { found }),
-            Objection::Target(Trouble::Server(error)) => failed(APPLYING, error),
-        };
-        let mut place = place(events, number);
-        place.ordinal += self.open_changes;
-        let Some(row) = row_of(events.get(number)) else { return error.at(place) };
-        let Some(plan) = self.session.plan_of(row.relation()) else { return error.at(place) };
-        if place.operation != "INSERT" {
-            place.key = plan.key_names();
-        }
-        drift::explained(error, plan, row).at(place)
-    }
-
     /// Commits what is open, and says where that is.
     pub(super) async fn commit(&mut self, end: Lsn, time: Option<Timestamp>) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, end, self.is_open, time).await?;
+            self.advance(&mut in_flight, progress::ADVANCE, end, self.is_open, time).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -400,7 +336,10 @@ impl Applier {
             Ok(())
         };
         match committed.await {
-            Ok(()) => Ok(self.moved(end)),
+            Ok(()) => {
+                self.moved(end);
+                Ok(())
+            }
             Err(Objection::Target(Trouble::Found(_))) => Err(ApplyError::new(ApplyErrorKind::ProgressMoved)),
             Err(Objection::Target(Trouble::Server(error))) => Err(failed("while it committed", error)),
             Err(Objection::Values(error) | Objection::Final(error)) => Err(error),
@@ -418,6 +357,7 @@ impl Applier {
     async fn advance(
         &mut self,
         in_flight: &mut InFlight,
+        sql: &'static str,
         end: Lsn,
         is_open: bool,
         time: Option<Timestamp>,
@@ -429,7 +369,7 @@ impl Applier {
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
-        let statement = self.session.other(ADVANCE).await?;
+        let statement = self.session.other(sql).await?;
         let (at, end) = (end, end.to_string());
         let (connection, name) = (self.session.connection(), self.name.clone());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
@@ -448,14 +388,11 @@ impl Applier {
         change: &Change,
     ) -> Result<(), Objection> {
         if let Change::Truncate { relations, restart_identity, .. } = change {
-            let mut plans = Vec::new();
+            let mut names = Vec::new();
             for relation in relations {
-                let (index, _) = self.session.plan(relation, &crate::value::Types::new()).await?;
-                plans.extend(self.session.plan_at(index).map(Arc::clone));
+                names.push(format!("{}{}", self.session.only(relation).await?, quoted_target(relation)));
             }
-            let tables =
-                relations.iter().zip(&plans).map(|(relation, plan)| (relation.as_ref(), plan.as_ref()));
-            let sql = ordered::truncate(tables, *restart_identity);
+            let sql = ordered::truncate(&names, *restart_identity);
             let connection = self.session.connection();
             let truncated = async move { connection.client().batch_execute(&sql).await.map(|()| 0) };
             in_flight.send(truncated, Expected::Anything, number);
@@ -463,7 +400,7 @@ impl Applier {
         }
         let Some(row) = change.rows().last() else { return Ok(()) };
         let (index, _) = self.session.plan(row.relation(), row.types()).await?;
-        let Some(plan) = self.session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+        let plan = self.session.plan_at(index)?;
         for operation in ordered::operations(&plan, change)? {
             let statement = self.session.statement(index, operation.shape).await?;
             let connection = self.session.connection();
@@ -483,45 +420,5 @@ impl Applier {
     pub(super) async fn command(&self, sql: &str) -> Result<(), ApplyError> {
         let done = self.session.client().batch_execute(sql).await;
         done.map_err(|error| failed(APPLYING, error))
-    }
-}
-
-fn changes(events: &[Event]) -> u64 {
-    events.iter().filter(|event| matches!(event, Event::Change(_))).count() as u64
-}
-
-fn row_of(event: Option<&Event>) -> Option<&Row> {
-    match event? {
-        Event::Change(change) => change.rows().last(),
-        _ => None,
-    }
-}
-
-/// Where the event of this number stands in its transaction.
-fn place(events: &[Event], number: usize) -> ChangePlace {
-    let before = events.get(..=number).unwrap_or_default();
-    let begin: Option<(usize, &Begin)> =
-        before.iter().enumerate().rev().find_map(|(at, event)| match event {
-            Event::Begin(begin) => Some((at, begin)),
-            _ => None,
-        });
-    let inside = before.get(begin.map_or(0, |(at, _)| at)..).unwrap_or_default();
-    let relation = match events.get(number) {
-        Some(Event::Change(change)) => change.relations().next(),
-        _ => None,
-    };
-    ChangePlace {
-        operation: match events.get(number) {
-            Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. })) => "INSERT",
-            Some(Event::Change(Change::Update { .. })) => "UPDATE",
-            Some(Event::Change(Change::Delete { .. })) => "DELETE",
-            Some(Event::Change(Change::Truncate { .. })) => "TRUNCATE",
-            _ => "COMMIT",
-        },
-        table: relation.map(|relation| format!("{}.{}", relation.schema, relation.name)).unwrap_or_default(),
-        key: Vec::new(),
-        xid: begin.map(|(_, begin)| begin.xid),
-        commit_lsn: begin.map(|(_, begin)| begin.commit_lsn),
-        ordinal: changes(inside),
     }
 }

@@ -52,7 +52,7 @@ enum Policy {
     #[default]
     Stop,
     Skip,
-    Quarantine(Quarantine),
+    Quarantine(Box<Quarantine>),
 }
 
 impl Conflicts {
@@ -60,7 +60,7 @@ impl Conflicts {
         let policy = match policy {
             OnConflict::Stop => Policy::Stop,
             OnConflict::Skip => Policy::Skip,
-            OnConflict::Quarantine(path) => Policy::Quarantine(Quarantine::new(path)),
+            OnConflict::Quarantine(path) => Policy::Quarantine(Box::new(Quarantine::new(path))),
         };
         Self { policy, ..Self::default() }
     }

@@ -131,9 +131,9 @@ fn other_types(plan: &Plan, types: &Types) -> Option<String> {
             }
             let (name, becomes) = (&column.quoted, type_name(source, types));
             // A cast to a type with a modifier would cut values off; the assignment behind it doesn't.
-            let plain = Column { type_modifier: -1, ..source.clone() };
+            let bare = Column { type_modifier: -1, ..source.clone() };
             let using =
-                if is_same { String::new() } else { format!(" USING {name}::{}", type_name(&plain, types)) };
+                if is_same { String::new() } else { format!(" USING {name}::{}", type_name(&bare, types)) };
             Some(format!("ALTER COLUMN {name} TYPE {becomes}{using}"))
         })
         .collect();

@@ -119,15 +119,15 @@ impl Open {
     fn add(&mut self, begin: &Begin, change: &Change) -> Result<(), CaptureError> {
         if !std::mem::replace(&mut self.in_transaction, true) {
             let Begin { commit_lsn, commit_time, xid, ref origin, .. } = *begin;
-            self.append(commit_lsn, Message::Begin(pgoutput::Begin { commit_lsn, commit_time, xid }))?;
+            self.append(commit_lsn, &Message::Begin(pgoutput::Begin { commit_lsn, commit_time, xid }))?;
             if let Some(origin) = origin {
-                self.append(commit_lsn, Message::Origin(origin.clone()))?;
+                self.append(commit_lsn, &Message::Origin(origin.clone()))?;
             }
         }
         let Some(row) = change.rows().last() else { return Ok(()) };
         self.announce(row)?;
         match message(change) {
-            Some(message) => self.append(begin.commit_lsn, message),
+            Some(message) => self.append(begin.commit_lsn, &message),
             None => Ok(()),
         }
     }
@@ -146,22 +146,22 @@ impl Open {
             // Of a domain, the wire has the name of what it is over.
             if let Some(base) = row.types().base(oid) {
                 let (schema, name) = (base.schema.to_string(), base.name.to_string());
-                self.append(Lsn::ZERO, Message::Type(None, pgoutput::Type { id: oid, schema, name }))?;
+                self.append(Lsn::ZERO, &Message::Type(None, pgoutput::Type { id: oid, schema, name }))?;
             }
         }
         self.relations.insert(relation.id, Arc::clone(relation));
-        self.append(Lsn::ZERO, Message::Relation(None, relation.as_ref().clone()))
+        self.append(Lsn::ZERO, &Message::Relation(None, relation.as_ref().clone()))
     }
 
     fn seal(&mut self, commit: Commit) -> Result<(), CaptureError> {
         let Commit { commit_lsn, end_lsn, commit_time, .. } = commit;
-        self.append(end_lsn, Message::Commit(pgoutput::Commit { commit_lsn, end_lsn, commit_time }))?;
+        self.append(end_lsn, &Message::Commit(pgoutput::Commit { commit_lsn, end_lsn, commit_time }))?;
         self.in_transaction = false;
         self.writer.flush()?;
         Ok(self.writer.out().sync_data()?)
     }
 
-    fn append(&mut self, start: Lsn, message: Message) -> Result<(), CaptureError> {
+    fn append(&mut self, start: Lsn, message: &Message) -> Result<(), CaptureError> {
         let clock = Timestamp::now();
         let frame = XLogData { start, end: start, clock, payload: message.encode() };
         Ok(self.writer.append(clock, &frame.encode())?)

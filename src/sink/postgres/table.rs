@@ -21,6 +21,7 @@ pub(super) struct Table {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of the catalogue's")]
 pub(super) struct TableColumn {
     pub(super) name: String,
     /// Its type; of a domain, the type that it is over. An assignment makes it the domain, and checks it.

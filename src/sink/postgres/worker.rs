@@ -27,7 +27,7 @@ enum Order {
 pub(super) struct Worker {
     orders: mpsc::Sender<Order>,
     error: Arc<Mutex<Option<ApplyError>>>,
-    _task: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
 impl Worker {
@@ -42,12 +42,12 @@ impl Worker {
                 *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }
         });
-        Self { orders, error, _task: task }
+        Self { orders, error, task }
     }
 
     /// Waits for the worker's end, and says why it came.
     async fn failed(mut self) -> ApplyError {
-        while self._task.join_next().await.is_some() {}
+        while self.task.join_next().await.is_some() {}
         let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
         error.unwrap_or_else(|| ApplyError::new(ApplyErrorKind::Failed))
     }
