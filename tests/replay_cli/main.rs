@@ -13,6 +13,7 @@ mod live;
 mod offline;
 mod options;
 mod origins;
+mod rights;
 mod secrets;
 mod signals;
 mod target;

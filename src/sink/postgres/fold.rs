@@ -219,7 +219,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Where the row of this key stands, if it is there. `None` if that can't be told.
-    #[expect(clippy::option_option, reason = "the outer one stands for giving up, by `?`")]
+    #[expect(clippy::option_option, reason = "the outer one is for the caller's `?`")]
     fn find(&mut self, key: &Row, plan: &Plan, hashes: &RandomState) -> Option<Option<usize>> {
         if self.by_key.is_none() {
             let mut by_key =

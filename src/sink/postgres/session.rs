@@ -1,6 +1,6 @@
 //! A session with the target: its settings, its tables, its statements, its progress.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio_postgres::{Client, Statement};
@@ -36,6 +36,8 @@ pub(super) struct Session {
     /// What each table was announced as when the target's was found to fit.
     fitting: HashMap<RelationId, Arc<Relation>>,
     statements: Vec<HashMap<Shape, Statement>>,
+    /// Those that COPY was used for.
+    copied: HashSet<PlanIndex>,
     others: HashMap<&'static str, Statement>,
 }
 
@@ -66,6 +68,7 @@ impl Session {
             by_relation: HashMap::new(),
             fitting: HashMap::new(),
             statements: Vec::new(),
+            copied: HashSet::new(),
             others: HashMap::new(),
         })
     }
@@ -142,6 +145,12 @@ impl Session {
         self.plans.clear();
         self.by_relation.clear();
         self.statements.clear();
+        self.copied.clear();
+    }
+
+    /// Whether COPY is used for a table for the first time.
+    pub(super) fn is_first_copy(&mut self, index: PlanIndex) -> bool {
+        self.copied.insert(index)
     }
 
     /// A statement for one table, prepared once.

@@ -21,7 +21,7 @@ pub(super) struct Table {
 }
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one of the catalogue's")]
+#[expect(clippy::struct_excessive_bools, reason = "as the catalogue has them")]
 pub(super) struct TableColumn {
     pub(super) name: String,
     /// Its type; of a domain, the type that it is over. An assignment makes it the domain, and checks it.
@@ -33,6 +33,8 @@ pub(super) struct TableColumn {
     pub(super) is_enum: bool,
     /// Of an enum, in order.
     pub(super) labels: Vec<String>,
+    /// Whether it has a binary form that the server reads.
+    pub(super) reads_binary: bool,
     pub(super) array: Option<ArrayType>,
     pub(super) is_not_null: bool,
     pub(super) is_generated: bool,
@@ -73,7 +75,7 @@ const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      WHERE t.typtype = 'd') \
      SELECT a.attnum, a.attname::pg_catalog.text, t.oid, n.nspname::pg_catalog.text, t.typname::pg_catalog.text, \
      t.typtype = 'e', m.nspname::pg_catalog.text, r.typname::pg_catalog.text, t.typdelim::pg_catalog.text, \
-     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull, a.atttypmod, \
+     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull, t.typreceive <> 0, a.atttypmod, \
      ARRAY(SELECT e.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) \
      FROM pg_catalog.pg_attribute a JOIN typed y ON y.attnum = a.attnum \
      JOIN pg_catalog.pg_type t ON t.oid = y.oid AND t.typtype <> 'd' \
@@ -154,13 +156,14 @@ impl TableColumn {
             name: row.try_get(1)?,
             type_oid: Oid::new(row.try_get(2)?),
             type_name: quoted(row.try_get(3)?, row.try_get(4)?),
-            type_modifier: row.try_get(12)?,
+            type_modifier: row.try_get(13)?,
             is_enum: row.try_get(5)?,
-            labels: row.try_get(13)?,
+            labels: row.try_get(14)?,
             array,
             is_generated: row.try_get(9)?,
             is_always: row.try_get(10)?,
             is_not_null: row.try_get(11)?,
+            reads_binary: row.try_get(12)?,
         })
     }
 }

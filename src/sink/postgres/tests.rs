@@ -39,6 +39,7 @@ pub(super) fn target(column: &Column) -> TableColumn {
         type_modifier: column.type_modifier,
         is_enum: false,
         labels: Vec::new(),
+        reads_binary: true,
         is_not_null: true,
         is_generated: false,
         is_always: false,
