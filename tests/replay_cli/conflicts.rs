@@ -18,7 +18,7 @@ fn at_odds_on(server: &support::Server) -> Cluster {
     cluster.psql(
         "postgres",
         "BEGIN; INSERT INTO t VALUES (1, 'null'); INSERT INTO t VALUES (2, 'theirs'); INSERT INTO t VALUES (3, NULL); COMMIT;
-         BEGIN; INSERT INTO t VALUES (4, 'refused'); UPDATE t SET body = 'four' WHERE id = 4; INSERT INTO t VALUES (5, 'x'); COMMIT;
+         BEGIN; INSERT INTO t VALUES (4, 'refused'); UPDATE t SET body = 'refused' WHERE id = 4; INSERT INTO t VALUES (5, 'x'); COMMIT;
          BEGIN; INSERT INTO t VALUES (6, 'much too long'); UPDATE t SET body = '' WHERE id = 3; DELETE FROM t WHERE id = 5; COMMIT",
     );
     cluster
@@ -193,4 +193,64 @@ fn a_policy_is_for_postgres_and_a_quarantine_has_a_file() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// A transaction of which the target gets parts before it ends.
+#[test]
+fn what_conflicts_in_a_large_transaction_is_left_out_in_one_piece() {
+    let cluster = source();
+    with_target(&cluster);
+    cluster.psql("target", "INSERT INTO t VALUES (5, 'mine'), (24999, 'mine')");
+    cluster.psql("postgres", "INSERT INTO t SELECT id, 'theirs' FROM generate_series(1, 25000) id");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("q");
+    let mut command = up_to_now(&cluster);
+    command.args(["--on-conflict", "quarantine", "--quarantine"]).arg(&file);
+    let told = into(&mut command, &cluster);
+    assert_eq!(told[0], format!("quarantined 2 changes in {}", file.display()));
+    assert_eq!(
+        cluster.psql("target", "SELECT count(*), count(*) FILTER (WHERE body = 'mine') FROM t"),
+        "25000|2"
+    );
+    let again = last_line(&run(replay().arg("--from-capture").arg(&file)));
+    assert!(again.starts_with("replayed 1 transactions, 2 changes, "), "{again}");
+}
+
+#[test]
+fn a_conflict_in_a_transaction_that_is_prepared_stops_under_each_policy() {
+    let cluster = source();
+    with_target(&cluster);
+    cluster.psql(
+        "postgres",
+        "SELECT pg_drop_replication_slot('s'); SELECT pg_create_logical_replication_slot('s', 'pgoutput', false, true);
+         BEGIN; INSERT INTO t VALUES (1, 'x'); PREPARE TRANSACTION 'one'",
+    );
+    cluster.psql("target", "INSERT INTO t VALUES (1, 'mine')");
+    let mut command = up_to_now(&cluster);
+    command.args([
+        "--two-phase",
+        "--on-conflict",
+        "skip",
+        "--to",
+        "postgres",
+        "--target",
+        &cluster.conninfo("target"),
+    ]);
+    let told = failure(&mut command);
+    assert!(told.contains("INSERT of public.t") && told.contains("23505"), "{told}");
+    cluster.psql("postgres", "ROLLBACK PREPARED 'one'");
+}
+
+/// The table is wrong, not the change: every row would be lost.
+#[test]
+fn a_column_that_wants_a_value_which_the_source_has_not_is_no_conflict() {
+    let cluster = source();
+    cluster.create_database("target");
+    cluster.psql("target", "CREATE TABLE t (id int PRIMARY KEY, body text, gone text NOT NULL)");
+    insert(&cluster, 1);
+    let mut command = up_to_now(&cluster);
+    command.args(["--on-conflict", "skip", "--to", "postgres", "--target", &cluster.conninfo("target")]);
+    let told = failure(&mut command);
+    let hint = r#"(hint: on the target: ALTER TABLE "public"."t" ALTER COLUMN "gone" DROP NOT NULL)"#;
+    assert!(told.contains("23502") && told.contains(hint), "{told}");
 }
