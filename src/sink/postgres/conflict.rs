@@ -14,6 +14,9 @@ use crate::trace;
 /// What becomes of a change that conflicts with what the target holds: an UPDATE or DELETE that finds no row or several, a
 /// violated constraint (SQLSTATE class 23), a value that the target's type refuses (class 22).
 ///
+/// What the target accepts together is not tried one by one: a row that would be refused, and is mended by the next change of
+/// the same batch, is no conflict.
+///
 /// Nothing else is a conflict. A missing table or column, a missing right, a trigger's own error stop the sink under each of
 /// these, and so does a conflict that shows at the COMMIT only, of a deferred constraint, or inside a transaction that is
 /// prepared, whose end isn't known yet.

@@ -27,16 +27,16 @@
 //! the changes, from what this sink has made it and from nothing else: two sinks under one name can't both move it. When the
 //! sink connects, it begins there, whatever was interrupted. The table is made on first use.
 //!
-//! Changes are committed with `synchronous_commit = off`. A flush waits until they are on disk, by the setting that the session
-//! came with (`on`, if that is `off`), and only then is the source told. If the target crashes in between, its progress goes back together with
-//! the data, and what is missing comes again.
+//! Changes are committed with `synchronous_commit = off`. A flush waits until they are on disk, by the setting that the
+//! session came with (`on`, if that is `off`), and only then is the source told. If the target crashes in between, its
+//! progress goes back together with the data, and what is missing comes again.
 //!
 //! Many transactions of the source may become one of the target. None of the source's is ever seen in part.
 //!
 //! # How changes are applied
 //!
-//! A value goes as a parameter or by COPY, in the bytes that were sent. In binary, where the type is the same on both sides;
-//! one that isn't, is written as the text that the source's server would have sent.
+//! A value goes as a parameter or by COPY, in the bytes that were sent. A binary value whose type is another one on the target
+//! goes as the text that the source would have sent; of names of objects only the source knows it, and they are refused.
 //!
 //! What the changes of a batch come to, row by row, is applied by few statements: deletes first, then updates, then new rows.
 //! Each has to find as many rows as there are keys. Applied by themselves, in their order, are
@@ -46,8 +46,8 @@
 //! * TRUNCATE, and the changes of a partition beside those of the table that it belongs to.
 //!
 //! When the target objects to what was gathered, the batch is rolled back and applied again, change by change, each
-//! transaction by itself ([`Statistics::replayed_in_order`]). So what stops it is told of the change itself. Without a key, one of
-//! several equal rows is changed, found by the texts of all its columns.
+//! transaction by itself ([`Statistics::replayed_in_order`]). So an error names a change, or the commit. Without a key, one
+//! of several equal rows is changed, found by the texts of all its columns.
 //!
 //! An UPDATE or DELETE that doesn't find exactly one row is an error; see [`OnConflict`] for who wants it otherwise.
 //!
@@ -60,9 +60,9 @@
 //! The sink sets `session_replication_role` to `replica`, as PostgreSQL's own subscriptions do. Then foreign keys are not
 //! checked, and of triggers only those fire that are `ENABLE REPLICA` or `ENABLE ALWAYS`.
 //!
-//! If its role may not do that, it says so in its log and goes on. Then triggers fire a second time for what they have done on
-//! the source, whose effects come as changes, too; foreign keys are checked; and a table that has either, or any other trigger, is changed
-//! row by row. From version 15 on, `GRANT SET ON PARAMETER session_replication_role` allows it.
+//! If its role may not do that, the sink says so in its log and goes on. Then triggers fire for what comes from the source,
+//! where they have fired already, and what they did there comes as changes, too; foreign keys are checked; and a table that
+//! has any of either is changed row by row. From version 15 on, `GRANT SET ON PARAMETER session_replication_role` allows it.
 //!
 //! # What the role needs
 //!
@@ -71,11 +71,11 @@
 //!
 //! # When a table of the source changes
 //!
-//! DDL is not sent. The first change of the new shape shows it. A column or table that the target lacks stops the sink, with the
-//! statement that is missing ([`ApplyError::statement`]): the new column with its type, or the new name of what was renamed. A column that was dropped
-//! may stay, but not insist on a value. Another type matters when the target refuses a value. The source's
-//! defaults are not sent, and what it did to rows that were there before isn't, either. Nothing of this is run by the
-//! sink; when the target was changed, it goes on.
+//! DDL is not sent. The first change of the new shape shows it. A column or table that the target lacks stops the sink, with
+//! the statement that is missing ([`ApplyError::statement`]): the new column with its type, or the new name of what was
+//! renamed. A column that was dropped may stay, but not insist on a value. Another type matters when the target refuses a
+//! value. The source's defaults are not sent, nor what its DDL did to rows that were there before: that of the target has
+//! to be the same. Nothing of this is run by the sink; when the target was changed, it goes on.
 //!
 //! # Loops
 //!

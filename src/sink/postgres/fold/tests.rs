@@ -15,6 +15,7 @@ type Rows = BTreeMap<Vec<u8>, [Option<Vec<u8>>; 2]>;
 
 /// What a transaction does, whatever the table holds: what can't be done is left out.
 #[derive(Debug, Clone)]
+#[expect(clippy::option_option, reason = "not sent, NULL, or a value")]
 enum Act {
     Insert(u8, [Option<u8>; 2]),
     /// None leaves a value alone, as one that is stored out of line.
@@ -49,7 +50,7 @@ struct Source {
 }
 
 impl Source {
-    fn row(&self, key: &Vec<u8>, values: [Datum<'_>; 2]) -> Row {
+    fn row(&self, key: &[u8], values: [Datum<'_>; 2]) -> Row {
         row(&self.relation, &[Datum::Text(key), values[0], values[1]])
     }
 
@@ -58,7 +59,7 @@ impl Source {
     }
 
     /// The old row as it is sent.
-    fn old(&self, key: &Vec<u8>) -> OldRow {
+    fn old(&self, key: &[u8]) -> OldRow {
         if self.is_full() {
             let values = &self.rows[key];
             OldRow::Full(self.row(key, [datum(values[0].as_ref()), datum(values[1].as_ref())]))

@@ -43,26 +43,26 @@ fn under_full_identity_a_unique_key_serves_that_has_no_nulls() {
     assert!(matches!(key_of(ReplicaIdentity::Full, [true; 3], &[&[0]], &[0]), Key::Row));
 }
 
-fn assignments(target: impl Fn(&mut TableColumn), old: Option<OldRow>, new: [Datum<'_>; 2]) -> Assignments {
+fn assignments(target: impl Fn(&mut TableColumn), new: [Datum<'_>; 2]) -> Assignments {
     let relation =
         relation(ReplicaIdentity::Default, vec![column("id", INT4, true), column("b", TEXT, false)]);
     let mut table = table(&relation, &[&[0]]);
     target(&mut table.columns[1]);
     let new = row(&relation, &new);
-    plan(&relation, table).assignments(old.as_ref(), &new)
+    plan(&relation, table).assignments(None, &new)
 }
 
 #[test]
 fn what_was_not_sent_again_is_not_assigned() {
     let id = Datum::Text(b"1");
-    assert_eq!(assignments(|_| {}, None, [id, Datum::Null]).set, [1]);
-    assert!(assignments(|_| {}, None, [id, Datum::Unchanged]).set.is_empty());
-    assert!(assignments(|column| column.is_generated = true, None, [id, Datum::Null]).set.is_empty());
+    assert_eq!(assignments(|_| {}, [id, Datum::Null]).set, [1]);
+    assert!(assignments(|_| {}, [id, Datum::Unchanged]).set.is_empty());
+    assert!(assignments(|column| column.is_generated = true, [id, Datum::Null]).set.is_empty());
 }
 
 #[test]
 fn an_identity_that_is_always_generated_is_replaced_where_it_may_be_another() {
-    let found = assignments(|column| column.is_always = true, None, [Datum::Text(b"1"), Datum::Text(b"7")]);
+    let found = assignments(|column| column.is_always = true, [Datum::Text(b"1"), Datum::Text(b"7")]);
     assert_eq!((found.set, found.replaces, found.replaces_if_other), (vec![], false, vec![1]));
 }
 
