@@ -75,6 +75,11 @@ fn inserts(columns: &str, rows: u32, size: u32) -> String {
     by_parts(rows, size, &format!("INSERT INTO t SELECT {columns} FROM generate_series(low, high) n"))
 }
 
+/// What `item` makes of the numbers from 1 to `count`, as SQL lists it.
+fn list(count: usize, item: impl Fn(usize) -> String) -> String {
+    (1..=count).map(item).collect::<Vec<_>>().join(", ")
+}
+
 impl Shape {
     pub(crate) const PROBE: &str = "latency";
 
@@ -153,22 +158,19 @@ fn wide(rows: u32) -> Shape {
         ("timestamptz", "'2026-01-01Z'::timestamptz + n * interval '1.000001 s'"),
         ("float8", "sqrt(n + COLUMN)"),
     ];
-    let columns: String =
-        (1..30).zip(kinds.iter().cycle()).map(|(number, (kind, _))| format!(", c{number} {kind}")).collect();
-    let values: String = (1..30)
-        .zip(kinds.iter().cycle())
-        .map(|(number, (_, value))| {
-            let value = value.replace("COLUMN", &format!("{number}"));
-            format!(", CASE WHEN (n + {number}) % 4 > 0 THEN {value} END")
-        })
-        .collect();
-    let schema = format!("CREATE TABLE t (id int PRIMARY KEY{columns})");
+    let of = |number: usize| kinds.iter().cycle().nth(number).expect("it goes round");
+    let columns = list(29, |number| format!("c{number} {}", of(number).0));
+    let values = list(29, |number| {
+        let value = of(number).1.replace("COLUMN", &number.to_string());
+        format!("CASE WHEN (n + {number}) % 4 > 0 THEN {value} END")
+    });
+    let schema = format!("CREATE TABLE t (id int PRIMARY KEY, {columns})");
     let shape = Shape::new(
         "wide",
         "inserts of 30 columns of six types, a quarter NULL, 1000 per transaction",
         schema,
     );
-    Shape { changes: rows, workload: inserts(&format!("n{values}"), rows, 1000), ..shape }
+    Shape { changes: rows, workload: inserts(&format!("n, {values}"), rows, 1000), ..shape }
 }
 
 /// Base64 of hashes: no two alike, and nothing that compression would take.
@@ -188,20 +190,23 @@ fn updates(rows: u32) -> Shape {
 }
 
 fn full_identity(rows: u32) -> Shape {
-    let columns =
-        (1..12).map(|number| format!(", c{number} {}", if number % 2 > 0 { "int" } else { "text" }));
-    let values = (1..12).map(|number| {
-        if number % 2 > 0 { format!(", n + {number}") } else { format!(", 'value ' || n + {number}") }
-    });
+    let columns = list(11, |number| format!("c{number} {}", if number % 2 > 0 { "int" } else { "text" }));
+    let values =
+        list(
+            11,
+            |number| {
+                if number % 2 > 0 { format!("n + {number}") } else { format!("'value ' || n + {number}") }
+            },
+        );
     let shape = Shape::new(
         "full-identity",
         "updates of 12 columns, old rows sent whole, each row once, 1000 per transaction",
-        format!("CREATE TABLE t (id int PRIMARY KEY{})", columns.collect::<String>()),
+        format!("CREATE TABLE t (id int PRIMARY KEY, {columns})"),
     );
     Shape {
         changes: rows,
         on_source: "ALTER TABLE t REPLICA IDENTITY FULL",
-        seed: seed(&format!("n{}", values.collect::<String>()), rows),
+        seed: seed(&format!("n, {values}"), rows),
         workload: by_parts(
             rows,
             1000,
