@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Often enough that the end of a process that dies unseen is below a hundredth of a drain; a look costs 0.05 ms.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// In which `/proc` counts where it doesn't count finer: `USER_HZ` is 100 on every processor of today.
+const TICK: Duration = Duration::from_millis(10);
+
 /// Watches the children that two postmasters have from now on.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -88,6 +91,18 @@ pub(crate) fn of_ended_children() -> Duration {
     let text = fs::read_to_string("/proc/self/stat").expect("/proc/self/stat");
     // proc_pid_stat(5): the name in brackets is the second field, and cutime and cstime are the 16th and 17th.
     let (_, behind_name) = text.rsplit_once(") ").expect("a name in brackets");
-    let ticks = behind_name.split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks"));
-    Duration::from_millis(ticks.sum::<u64>() * 10)
+    TICK * behind_name.split(' ').skip(13).take(2).map(number).sum::<u32>()
+}
+
+/// The CPU time that all processors together have spent on anything at all, or have been denied by the host.
+pub(crate) fn of_the_machine() -> Duration {
+    let text = fs::read_to_string("/proc/stat").expect("/proc/stat");
+    // proc_stat(5): user nice system idle iowait irq softirq steal, behind `cpu`.
+    let ticks = text.split_ascii_whitespace().skip(1).take(8).enumerate();
+    let busy = ticks.filter(|(field, _)| !matches!(field, 3 | 4)).map(|(_, ticks)| number(ticks));
+    TICK * busy.sum()
+}
+
+fn number(ticks: &str) -> u32 {
+    ticks.parse().expect("ticks fit")
 }

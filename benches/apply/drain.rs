@@ -31,6 +31,8 @@ pub(crate) struct Drain {
     pub(crate) target: Duration,
     /// CPU of the process that drained, if it is none of the target's.
     pub(crate) process: Duration,
+    /// CPU that went to neither of them meanwhile: to strangers, or to this bench.
+    pub(crate) others: Duration,
 }
 
 /// One drain of each way, of those that take part.
@@ -86,9 +88,10 @@ impl Drain {
     pub(crate) fn line(&self, changes: u32) -> String {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(changes);
         format!(
-            "{:.2} s (visible {:.2} s), CPU µs per change: source {:.2}, target {:.2}, process {:.2}",
+            "{:.2} s (visible {:.2} s; others {:.2} s), CPU µs per change: source {:.2}, target {:.2}, process {:.2}",
             self.wall.as_secs_f64(),
             self.visible.unwrap_or_default().as_secs_f64(),
+            self.others.as_secs_f64(),
             each(self.source),
             each(self.target),
             each(self.process)
@@ -166,11 +169,13 @@ impl Job<'_> {
 
     /// Counts the CPU of what `drain` starts.
     fn timed(&self, drain: impl FnOnce() -> (Duration, Option<Duration>)) -> Drain {
-        let before = cpu::of_ended_children();
+        let before = (cpu::of_ended_children(), cpu::of_the_machine());
         let watch = Watch::start([self.stage.source.pid(), self.stage.target.pid()]);
         let (wall, visible) = drain();
         let [source, target] = watch.stop();
-        Drain { wall, visible, source, target, process: cpu::of_ended_children().saturating_sub(before) }
+        let process = cpu::of_ended_children().saturating_sub(before.0);
+        let others = cpu::of_the_machine().saturating_sub(before.1 + source + target + process);
+        Drain { wall, visible, source, target, process, others }
     }
 }
 

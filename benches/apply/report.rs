@@ -23,11 +23,7 @@ impl Line {
     /// The median of what `figure` finds in each round; `None` where a way took no part.
     fn median(&self, figure: impl Fn(&Round) -> Figure) -> Figure {
         let mut found: Vec<f64> = self.rounds.iter().filter_map(figure).collect();
-        found.sort_by(f64::total_cmp);
-        let middle = found.len() / 2;
-        let upper = *found.get(middle)?;
-        let lower = *found.get(middle - usize::from(found.len().is_multiple_of(2)))?;
-        Some(f64::midpoint(lower, upper))
+        median(&mut found)
     }
 
     /// Thousands of changes a second.
@@ -107,7 +103,7 @@ impl Report {
             geo(Line::source),
             geo(Line::applying)
         );
-        format!("{HEAD}{rows}{last}\n{}", self.verdicts())
+        format!("{HEAD}{rows}{last}\n{}\n{}", self.verdicts(), self.disturbance())
     }
 
     /// Every single drain, in seconds.
@@ -121,6 +117,20 @@ impl Report {
 
     fn all(&self, figure: impl Fn(&Line) -> Figure) -> Vec<f64> {
         self.lines.iter().filter_map(figure).collect()
+    }
+
+    /// How far the wall times can be trusted.
+    fn disturbance(&self) -> String {
+        let rounds = self.lines.iter().flat_map(|line| &line.rounds);
+        let drains = rounds.flat_map(|round| [round.ours, round.native, round.ceiling]).flatten();
+        let share = |drain: Drain| drain.others.as_secs_f64() / drain.wall.as_secs_f64();
+        let mut shares: Vec<f64> = drains.map(share).collect();
+        let (middle, worst) = (median(&mut shares), highest(&shares));
+        format!(
+            "Other work took {} of a processor (median of the drains), at worst {}.",
+            number(middle),
+            number(worst)
+        )
     }
 
     /// A line for each promise that was measured.
@@ -179,10 +189,19 @@ fn round_json(round: &Round) -> Value {
                 "walsender": drain.source.as_secs_f64(),
                 "target": drain.target.as_secs_f64(),
                 "process": drain.process.as_secs_f64(),
+                "others": drain.others.as_secs_f64(),
             })
         })
     };
     json!({"ours": drain(round.ours), "native": drain(round.native), "ceiling": drain(round.ceiling)})
+}
+
+fn median(figures: &mut [f64]) -> Figure {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    let upper = *figures.get(middle)?;
+    let lower = *figures.get(middle - usize::from(figures.len().is_multiple_of(2)))?;
+    Some(f64::midpoint(lower, upper))
 }
 
 fn geometric_mean(figures: Vec<f64>) -> Figure {
