@@ -137,16 +137,18 @@ impl Plan {
         )
     }
 
-    /// `unnest($1::…, $2::…) AS v(c0, c1)`: the key's columns, then others.
+    /// The key's columns, then others: `ROWS FROM (unnest($1::…), unnest($2::…)) AS v(c0, c1)`.
     fn unnest(&self, others: &[usize], forms: &[Form]) -> String {
         let columns = || self.key.columns().iter().chain(others).filter_map(|index| self.columns.get(*index));
-        let arrays =
-            list(columns().enumerate(), |(at, column)| match (forms.get(at), &column.target.array) {
-                (Some(Form::Array), Some(array)) => format!("${}::{}", at + 1, array.name),
-                _ => format!("${}::pg_catalog.text[]", at + 1),
-            });
+        let arrays = list(columns().enumerate(), |(at, column)| {
+            let array = match (forms.get(at), &column.target.array) {
+                (Some(Form::Array), Some(array)) => array.name.as_str(),
+                _ => "pg_catalog.text[]",
+            };
+            format!("pg_catalog.unnest(${}::{array})", at + 1)
+        });
         let names = list(columns().enumerate(), |(at, _)| format!("c{at}"));
-        format!("ROWS FROM (pg_catalog.unnest({arrays})) AS v({names})")
+        format!("ROWS FROM ({arrays}) AS v({names})")
     }
 
     fn joined(&self, forms: &[Form]) -> String {
