@@ -73,8 +73,10 @@ impl Applier {
         Ok(())
     }
 
+    /// While a part of a transaction is applied, there is nothing to flush: what came before it was flushed first, and a
+    /// commit would be that of the part.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
-        progress::flush(&self.session).await
+        if self.is_open { Ok(()) } else { progress::flush(&self.session).await }
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -107,6 +109,7 @@ impl Applier {
             let part = std::mem::take(&mut self.held);
             self.held_bytes = 0;
             if !self.was_prepared(&part).await? {
+                self.flush().await?;
                 self.part(&part).await?;
             }
         }
