@@ -2,10 +2,7 @@
 
 use std::future::{Future, pending, ready};
 use std::io::Read;
-use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use futures_core::Stream as _;
 
 use crate::capture::Events;
 use crate::error::Error;
@@ -14,6 +11,11 @@ use crate::session::{Fingerprint, Positions};
 use crate::{Lsn, ReplicationStream};
 
 pub(crate) trait Source {
+    /// Comes before each stretch of events: tells the server what is late by now.
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        _ = cx;
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>>;
 
     /// Runs beside a sink that works, until the source fails.
@@ -38,7 +40,12 @@ pub(crate) trait Source {
     /// How far everything is, and how many transactions were left out since the last connection began.
     fn positions(&self) -> (Positions, u64);
 
-    /// Connects again, after an error that passes by itself, and goes on behind what is durable. Gives what a sink that
+    /// Whether it can be opened again, although nothing is wrong with it.
+    fn can_reopen(&self) -> bool {
+        true
+    }
+
+    /// Connects again, after an error that passes by itself or to have it all again, and goes on behind what is durable. Gives what a sink that
     /// keeps its progress has to keep from now on.
     async fn reopen(&mut self) -> Result<Fingerprint, Error>;
 
@@ -50,8 +57,12 @@ pub(crate) trait Source {
 }
 
 impl Source for ReplicationStream {
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        ReplicationStream::catch_up(self, cx);
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        Pin::new(self).poll_next(cx)
+        self.poll_stretch(cx)
     }
 
     async fn keep_alive(&mut self) -> Error {
@@ -145,6 +156,10 @@ impl<R: Read> Source for Captured<R> {
 
     fn positions(&self) -> (Positions, u64) {
         (Positions::default(), self.events.skipped())
+    }
+
+    fn can_reopen(&self) -> bool {
+        false
     }
 
     /// Not asked for: nothing that passes by itself can happen to it.

@@ -7,7 +7,8 @@ use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
-use super::progress::{self, ADVANCE};
+use super::plan::quoted_target;
+use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
 use crate::event::{Acknowledge as _, Begin, Change, Event};
@@ -18,6 +19,10 @@ use crate::{Lsn, Row, trace};
 const HELD_EVENTS: usize = 10_000;
 const HELD_BYTES: usize = 8 << 20;
 
+/// After so many changes, whatever else runs on this thread gets a turn: the source's socket holds less than a millisecond of
+/// changes, and its server waits when it is full.
+pub(super) const PAUSE: usize = 500;
+
 const APPLYING: &str = "while it applied changes";
 
 /// So many statements for one row each are on their way at a time.
@@ -25,6 +30,7 @@ const WINDOW: usize = 256;
 
 /// Applies events to the target.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Applier {
     pub(super) session: Session,
     pub(super) name: String,
@@ -37,6 +43,8 @@ pub(super) struct Applier {
     held_bytes: usize,
     /// Whether the target is in a transaction that has a part of one of the source's.
     pub(super) is_open: bool,
+    /// Whether something was committed that may not be durable.
+    is_unflushed: bool,
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
@@ -54,6 +62,7 @@ impl Applier {
             held: Vec::new(),
             held_bytes: 0,
             is_open: false,
+            is_unflushed: false,
             is_prepared: false,
             open_changes: 0,
         }
@@ -73,10 +82,12 @@ impl Applier {
         Ok(())
     }
 
-    /// While a part of a transaction is applied, there is nothing to flush: what came before it was flushed first, and a
-    /// commit would be that of the part.
+    /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
-        if self.is_open { Ok(()) } else { progress::flush(&self.session).await }
+        if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            progress::flush(&self.session).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -109,7 +120,6 @@ impl Applier {
             let part = std::mem::take(&mut self.held);
             self.held_bytes = 0;
             if !self.was_prepared(&part).await? {
-                self.flush().await?;
                 self.part(&part).await?;
             }
         }
@@ -144,6 +154,7 @@ impl Applier {
 
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        self.flush().await?;
         if self.together(events, None).await? {
             self.open_changes += changes(events);
             return Ok(());
@@ -189,8 +200,12 @@ impl Applier {
         } else if !steps.is_empty() {
             self.send_command(&mut in_flight, "BEGIN");
         }
+        let are_few = end.is_some() && !was_open && gathered::are_few(steps);
         for step in steps {
             match step {
+                Step::Rows(index, rows) if are_few => {
+                    gathered::send_few(&mut self.session, &mut in_flight, *index, rows).await?;
+                }
                 Step::Rows(index, rows) => {
                     gathered::send(&mut self.session, &mut in_flight, *index, rows).await?;
                 }
@@ -203,17 +218,27 @@ impl Applier {
         }
         let is_open = was_open || !steps.is_empty();
         let Some(end) = end else {
-            if was_open {
-                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
-            }
             in_flight.settle(0).await?;
+            if was_open {
+                // Only now: behind it there is no way back.
+                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
+                in_flight.settle(0).await?;
+            }
             self.is_open = is_open;
             return Ok(());
         };
-        self.advance(&mut in_flight, end).await?;
+        let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
+        self.advance(&mut in_flight, sql, end).await?;
+        if are_few && is_open {
+            // Behind a statement that has failed, it rolls back.
+            self.send_command(&mut in_flight, "COMMIT");
+        }
         in_flight.settle(0).await?;
         self.is_open = false;
-        if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
+        if is_open
+            && !are_few
+            && let Err(error) = self.session.client().batch_execute("COMMIT").await
+        {
             // With it went what had been applied before, which can't be applied again from here.
             return Err(if was_open {
                 Objection::Final(failed("while it committed", error).at(place(events, events.len() - 1)))
@@ -230,6 +255,9 @@ impl Applier {
         let mut fold = Fold::new();
         let mut last: Option<(usize, usize)> = None;
         for (number, event) in events.iter().enumerate() {
+            if number % PAUSE == PAUSE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Event::Change(change) = event else { continue };
             let Some(row) = change.rows().last() else {
                 fold.push(number, change, None);
@@ -248,8 +276,8 @@ impl Applier {
                     index
                 }
             };
-            let plan = self.session.plan_at(index);
-            fold.push(number, change, plan.map(|plan| (index, plan.as_ref())));
+            let plan = self.session.plan_at(index)?;
+            fold.push(number, change, Some((index, plan.as_ref())));
         }
         Ok(fold.finish())
     }
@@ -355,7 +383,7 @@ impl Applier {
     pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, end).await?;
+            self.advance(&mut in_flight, progress::ADVANCE, end).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -363,7 +391,10 @@ impl Applier {
             Ok(())
         };
         match committed.await {
-            Ok(()) => Ok(self.moved(end)),
+            Ok(()) => {
+                self.moved(end);
+                Ok(())
+            }
             Err(Objection::Target(Trouble::Found(_))) => Err(ApplyError::new(ApplyErrorKind::ProgressMoved)),
             Err(Objection::Target(Trouble::Server(error))) => Err(failed("while it committed", error)),
             Err(Objection::Values(error) | Objection::Final(error)) => Err(error),
@@ -371,18 +402,24 @@ impl Applier {
     }
 
     fn moved(&mut self, end: Lsn) {
+        self.is_unflushed = true;
         if let Some(progress) = &mut self.progress {
             progress.resume_lsn = end;
         }
     }
 
     /// Moves the progress, in the transaction that is open.
-    async fn advance(&mut self, in_flight: &mut InFlight, end: Lsn) -> Result<(), Objection> {
+    async fn advance(
+        &mut self,
+        in_flight: &mut InFlight,
+        sql: &'static str,
+        end: Lsn,
+    ) -> Result<(), Objection> {
         let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
-        let statement = self.session.other(ADVANCE).await?;
+        let statement = self.session.other(sql).await?;
         let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
         in_flight.send(advanced, Expected::Rows(1), 0);
@@ -397,14 +434,11 @@ impl Applier {
         change: &Change,
     ) -> Result<(), Objection> {
         if let Change::Truncate { relations, restart_identity, .. } = change {
-            let mut plans = Vec::new();
+            let mut names = Vec::new();
             for relation in relations {
-                let (index, _) = self.session.plan(relation, &crate::value::Types::new()).await?;
-                plans.extend(self.session.plan_at(index).map(Arc::clone));
+                names.push(format!("{}{}", self.session.only(relation).await?, quoted_target(relation)));
             }
-            let tables =
-                relations.iter().zip(&plans).map(|(relation, plan)| (relation.as_ref(), plan.as_ref()));
-            let sql = ordered::truncate(tables, *restart_identity);
+            let sql = ordered::truncate(&names, *restart_identity);
             let connection = self.session.connection();
             let truncated = async move { connection.client().batch_execute(&sql).await.map(|()| 0) };
             in_flight.send(truncated, Expected::Anything, number);
@@ -412,7 +446,7 @@ impl Applier {
         }
         let Some(row) = change.rows().last() else { return Ok(()) };
         let (index, _) = self.session.plan(row.relation(), row.types()).await?;
-        let Some(plan) = self.session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+        let plan = self.session.plan_at(index)?;
         for operation in ordered::operations(&plan, change)? {
             let statement = self.session.statement(index, operation.shape).await?;
             let connection = self.session.connection();

@@ -20,7 +20,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use super::plan::{Assignments, Key, Plan};
 use crate::event::{Change, OldRow};
-use crate::pgoutput::{Datum, Tuple};
+use crate::pgoutput::{Datum, ReplicaIdentity, Tuple};
 use crate::{Oid, Row};
 
 /// Which of the plans.
@@ -176,7 +176,9 @@ impl<'a> Pending<'a> {
         hashes: &RandomState,
     ) -> Option<()> {
         let Assignments { set, key_changes, replaces, replaces_if_other } = plan.assignments(old, new);
-        if key_changes || replaces || !replaces_if_other.is_empty() {
+        // A partition that sends no old row where its root says that it does has another identity than the root.
+        let lacks_old = old.is_none() && plan.relation.replica_identity == ReplicaIdentity::Full;
+        if lacks_old || key_changes || replaces || !replaces_if_other.is_empty() {
             return None;
         }
         let key = old.map_or(new, OldRow::row);
@@ -217,6 +219,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Where the row of this key stands, if it is there. `None` if that can't be told.
+    #[expect(clippy::option_option, reason = "the outer one is for the caller's `?`")]
     fn find(&mut self, key: &Row, plan: &Plan, hashes: &RandomState) -> Option<Option<usize>> {
         if self.by_key.is_none() {
             let mut by_key =
@@ -282,17 +285,17 @@ fn over<'a>(row: &Row, new: &'a Row) -> Option<Cow<'a, Row>> {
 /// `None` for a key with a NULL, or with what was not sent.
 fn hash(row: &Row, plan: &Plan, hashes: &RandomState) -> Option<u64> {
     let Key::Unique(columns, _) = &plan.key else { return None };
-    let mut hasher = hashes.build_hasher();
+    let mut state = hashes.build_hasher();
     for column in columns {
         match row.tuple().get(*column)? {
             Datum::Text(bytes) | Datum::Binary(bytes) => {
-                hasher.write_usize(bytes.len());
-                hasher.write(bytes);
+                state.write_usize(bytes.len());
+                state.write(bytes);
             }
             Datum::Null | Datum::Unchanged => return None,
         }
     }
-    Some(hasher.finish())
+    Some(state.finish())
 }
 
 fn same_key(one: &Row, other: &Row, plan: &Plan) -> bool {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::encode::{self, Parameter};
 use super::error::{ApplyError, ApplyErrorKind};
 use super::inflight::Expected;
-use super::plan::{Assignments, Key, Plan, quoted_target};
+use super::plan::{Assignments, Key, Plan};
 use super::statement::Shape;
 use crate::Row;
 use crate::event::{Change, OldRow};
-use crate::pgoutput::{Datum, Relation, ReplicaIdentity, Tuple};
+use crate::pgoutput::{Datum, ReplicaIdentity, Tuple};
 use crate::sink::equality::Equality;
 use crate::value::holds_object_names;
 
@@ -89,6 +89,18 @@ fn values(plan: &Plan, columns: &[usize], row: &Row) -> Result<Vec<Parameter>, A
     columns.map(|column| encode::parameter(column, row, false)).collect()
 }
 
+/// The values of these columns of a row, and those by which another is found whose key has no NULL.
+pub(super) fn keyed(
+    plan: &Plan,
+    columns: &[usize],
+    new: &Row,
+    key: &Row,
+) -> Result<Vec<Parameter>, ApplyError> {
+    let mut parameters = values(plan, columns, new)?;
+    parameters.extend(found_by(plan, key)?.1);
+    Ok(parameters)
+}
+
 /// Which of the values by which a row is found are NULL; and the others.
 fn found_by(plan: &Plan, row: &Row) -> Result<(Vec<bool>, Vec<Parameter>), ApplyError> {
     let (mut nulls, mut parameters) = (Vec::new(), Vec::new());
@@ -136,12 +148,7 @@ fn updated_key(old: Option<&OldRow>, new: &Row) -> Option<Row> {
 }
 
 /// `TRUNCATE` of the tables that the source names, and of no others: what it took along there, it names, too.
-pub(super) fn truncate<'a>(
-    tables: impl Iterator<Item = (&'a Relation, &'a Plan)>,
-    restart_identity: bool,
-) -> String {
-    let names: Vec<String> =
-        tables.map(|(relation, plan)| format!("{}{}", plan.only, quoted_target(relation))).collect();
+pub(super) fn truncate(tables: &[String], restart_identity: bool) -> String {
     let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
-    format!("TRUNCATE {}{restart}", names.join(", "))
+    format!("TRUNCATE {}{restart}", tables.join(", "))
 }
