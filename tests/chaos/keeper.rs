@@ -15,7 +15,7 @@ use crate::support::Cluster;
 use crate::{World, bank};
 
 /// Whether the program ends when the target is lost: then it is started again, as it would be by what watches it.
-const ENDS_WITH_THE_TARGET: bool = true;
+const ENDS_WITH_THE_TARGET: bool = false;
 
 #[derive(Clone)]
 pub(crate) struct Keeper<'w> {
