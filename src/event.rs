@@ -1,7 +1,10 @@
 //! What users match on: committed transactions, in commit order.
 
+mod schema;
+
 use std::sync::Arc;
 
+pub use self::schema::{ColumnChange, RelationChange, SchemaWatch};
 use crate::pgoutput::{self, LogicalMessage, Origin, Relation};
 use crate::row::{Cells, ColumnIndex};
 use crate::value::FromValue;

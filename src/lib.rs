@@ -1,7 +1,7 @@
 //! walferry carries PostgreSQL changes across **exactly as they were written**.
 //!
 //! It reads the logical replication stream of a PostgreSQL server (the `pgoutput` plugin, protocol 1 to 4) and hands
-//! out committed transactions: to your code, to an SQL script, to JSON, or to a sink of your own. A value is never
+//! out committed transactions: to your code, to another PostgreSQL, to an SQL script, to JSON, or to a sink of your own. A value is never
 //! re-rendered on the way. The text `null` is not NULL, a value that an UPDATE left alone is neither NULL nor absent,
 //! and only what is durable is acknowledged.
 //!
@@ -77,13 +77,28 @@
 //! # }
 //! ```
 //!
+//! With the feature `postgres`, `sink::postgres` applies them to another server, each transaction exactly once:
+//!
+//! ```no_run
+//! # #[cfg(feature = "postgres")]
+//! # async fn example(stream: walferry::ReplicationStream) -> Result<(), Box<dyn std::error::Error>> {
+//! use walferry::Pipeline;
+//! use walferry::sink::postgres::PostgresSink;
+//!
+//! let sink = PostgresSink::new("postgresql://walferry@new.example.org/shop".parse()?, "shop_changes");
+//! let statistics = Pipeline::new(sink).run(stream, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
 //! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct;
 //! what types the row's columns may have, those of users among them, says [`Row::types`].
 //!
 //! A sink of your own implements [`ChangeSink`]: `write`, `flush` and `rollback`. What it may rely on, and what happens
 //! when something breaks on the way, says [`guide::delivery`]; whether it keeps the laws, [`sink::testkit`]. A [`capture`]
-//! records what a server sent, to be replayed without it.
+//! records what a server sent, to be replayed without it. An [`event::SchemaWatch`] tells when a table of the source is
+//! another one than before.
 //!
 //! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].
 //!
@@ -95,7 +110,7 @@
 //! | `tls` | yes | TLS for connections, by rustls |
 //! | `serde` | yes | rows as Rust types: `de`; `Serialize` and `Deserialize` for the shared words and for values |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
-//! | `postgres` | no | another PostgreSQL as a target: the sink that applies changes to it |
+//! | `postgres` | no | another PostgreSQL as a target: the sink that applies each transaction to it exactly once |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
 //! | `with-bigdecimal-0_4` | no | conversions between [`value`]s and the types of bigdecimal 0.4 |
 //! | `with-bit-vec-0_8` | no | the same for bit-vec 0.8 |

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
 use walferry::sink::json::Mapping;
+use walferry::sink::postgres::OnConflict;
 use walferry::stream::{Origin, Streaming};
 use walferry::{Config, Lsn, SlotName};
 
@@ -43,6 +44,18 @@ pub(crate) struct Arguments {
     /// The server to apply to, with --to postgres: a libpq URI or key=value string; PG* variables and the password file complete it, as they do the source
     #[arg(long, value_name = "CONNINFO", required_if_eq("to", "postgres"), conflicts_with = "output", value_parser = conninfo)]
     pub(crate) target: Option<Conninfo>,
+
+    /// What becomes of a change that conflicts with what the target holds, with --to postgres: stop; skip it, so that it is lost; or quarantine it in a file
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) on_conflict: Option<ConflictArgument>,
+
+    /// The file for what --on-conflict quarantine leaves out: a capture, which is added to
+    #[arg(long, value_name = "FILE", required_if_eq("on_conflict", "quarantine"))]
+    pub(crate) quarantine: Option<PathBuf>,
+
+    /// Mark what is applied with this replication origin of the target, with --to postgres: a stream from there with --origin none leaves it out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target_origin: Option<String>,
 
     /// How values become JSON, with --to json: exactly as they were sent, or as numbers, arrays and objects
     #[arg(long, value_enum, value_name = "MAPPING")]
@@ -137,6 +150,16 @@ pub(crate) enum Destination {
     Json,
     /// Another server: each transaction exactly once, from where the target itself says that it stands
     Postgres,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConflictArgument {
+    /// Stop, and apply nothing of its transaction (default)
+    Stop,
+    /// Leave the change out: it is lost
+    Skip,
+    /// Leave the change out, and write it to the file of --quarantine
+    Quarantine,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -235,12 +258,30 @@ impl Arguments {
         for (is_given, option, destination) in [
             (arguments.json_mapping.is_some(), "--json-mapping is for --to json", Destination::Json),
             (arguments.target.is_some(), "--target is for --to postgres", Destination::Postgres),
+            (
+                arguments.target_origin.is_some(),
+                "--target-origin is for --to postgres",
+                Destination::Postgres,
+            ),
+            (arguments.on_conflict.is_some(), "--on-conflict is for --to postgres", Destination::Postgres),
         ] {
             if is_given && arguments.to != destination {
                 Self::command().error(ErrorKind::ArgumentConflict, option).exit();
             }
         }
+        if arguments.quarantine.is_some() && arguments.on_conflict != Some(ConflictArgument::Quarantine) {
+            let told = "--quarantine is for --on-conflict quarantine";
+            Self::command().error(ErrorKind::ArgumentConflict, told).exit();
+        }
         arguments
+    }
+
+    pub(crate) fn conflict_policy(&self) -> OnConflict {
+        match (self.on_conflict, &self.quarantine) {
+            (Some(ConflictArgument::Skip), _) => OnConflict::Skip,
+            (Some(ConflictArgument::Quarantine), Some(path)) => OnConflict::Quarantine(path.clone()),
+            _ => OnConflict::Stop,
+        }
     }
 
     pub(crate) fn batch_delay(&self) -> Duration {

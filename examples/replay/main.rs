@@ -93,17 +93,33 @@ async fn apply(
         opened = open_target(arguments, target) => opened?,
         () = &mut shutdown => return Ok(Statistics::default()),
     };
-    run(arguments, source, sink, shutdown).await
+    let monitor = sink.monitor();
+    let replayed = run(arguments, source, sink, shutdown).await?;
+    let statistics = monitor.statistics();
+    if statistics.skipped > 0 {
+        eprintln!("skipped {} changes that conflict with what the target holds", statistics.skipped);
+    }
+    if let Some(path) = arguments.quarantine.as_ref().filter(|_| statistics.quarantined > 0) {
+        eprintln!("quarantined {} changes in {}", statistics.quarantined, path.display());
+    }
+    Ok(replayed)
 }
 
 /// The target keeps its progress under the name of the slot. It is reached before the source is: a slot that is made for
 /// a target that can't be reached would hold back the source's log for nobody.
 async fn open_target(arguments: &Arguments, target: Config) -> Result<(PostgresSink, Source), Error> {
+    let sink = |name: &str| {
+        let sink = PostgresSink::new(target, name).on_conflict(arguments.conflict_policy());
+        match &arguments.target_origin {
+            Some(origin) => sink.origin(origin),
+            None => sink,
+        }
+    };
     let Some(slot) = &arguments.slot else {
         let source = Source::open(arguments).await?;
-        return Ok((PostgresSink::new(target, &source.context().slot), source));
+        return Ok((sink(&source.context().slot), source));
     };
-    let mut sink = PostgresSink::new(target, slot.as_str());
+    let mut sink = sink(slot.as_str());
     sink.progress().await.map_err(|error| Error::Sink(Box::new(error)))?;
     Ok((sink, Source::open(arguments).await?))
 }

@@ -118,6 +118,11 @@ impl<R: Read> Reader<R> {
         self.torn_tail
     }
 
+    /// Where the first block begins of which nothing was read.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     fn open_block(&mut self, offset: u64, mut body: Bytes) -> Result<Option<Record>, CaptureError> {
         let malformed = |source| CaptureError::Malformed { offset, source };
         let (kind, mut fields) = Fields::open(&body).map_err(malformed)?;

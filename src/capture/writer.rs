@@ -60,6 +60,18 @@ impl<W: Write> Writer<W> {
         Ok(Self { out, frames: Frames::default(), progress, since_resume_point: 0 })
     }
 
+    /// Goes on with a capture that is there: `out` stands behind its last whole block, which ends a transaction at
+    /// `position`. What follows is as behind a [`restart`](Self::restart).
+    ///
+    /// # Errors
+    ///
+    /// What `out` says.
+    pub fn resume(mut out: W, context: &Context, position: Lsn) -> io::Result<Self> {
+        write_context(&mut out, context)?;
+        let progress = Some(Progress { position, ..Progress::new(context) });
+        Ok(Self { out, frames: Frames::default(), progress, since_resume_point: 0 })
+    }
+
     /// Says that the frames from here on came over another connection, whose stream was started so: what is not complete
     /// comes again, and what is may.
     ///

@@ -8,9 +8,12 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+mod conflicts;
 mod live;
 mod offline;
 mod options;
+mod origins;
+mod rights;
 mod secrets;
 mod signals;
 mod target;

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use super::error::{ApplyError, ApplyErrorKind, ChangePlace};
+use super::conflict::Conflicts;
+use super::error::{ApplyError, ApplyErrorKind};
 use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
+use super::origin::time_of;
+use super::place::{changes, place};
 use super::plan::quoted_target;
 use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
-use crate::event::{Acknowledge as _, Begin, Change, Event};
+use crate::event::{Acknowledge as _, Change, Event};
 use crate::session::Fingerprint;
-use crate::{Lsn, Row, trace};
+use crate::{Lsn, Timestamp, trace};
 
 /// So many events of a transaction whose end hasn't come wait for it; more are applied before it ends.
 const HELD_EVENTS: usize = 10_000;
@@ -23,10 +26,7 @@ const HELD_BYTES: usize = 8 << 20;
 /// changes, and its server waits when it is full.
 pub(super) const PAUSE: usize = 500;
 
-const APPLYING: &str = "while it applied changes";
-
-/// So many statements for one row each are on their way at a time.
-const WINDOW: usize = 256;
+pub(super) const APPLYING: &str = "while it applied changes";
 
 /// Applies events to the target.
 #[derive(Debug)]
@@ -36,8 +36,11 @@ pub(super) struct Applier {
     pub(super) name: String,
     gathers: bool,
     monitor: Monitor,
+    pub(super) conflicts: Conflicts,
+    /// The replication origin under which it writes, if there is one.
+    pub(super) origin: Option<String>,
     /// Where the target stands.
-    progress: Option<Fingerprint>,
+    pub(super) progress: Option<Fingerprint>,
     /// Events of a transaction whose end hasn't come.
     held: Vec<Event>,
     held_bytes: usize,
@@ -48,7 +51,7 @@ pub(super) struct Applier {
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
-    open_changes: u64,
+    pub(super) open_changes: u64,
 }
 
 impl Applier {
@@ -58,6 +61,8 @@ impl Applier {
             name,
             gathers,
             monitor,
+            conflicts: Conflicts::default(),
+            origin: None,
             progress: None,
             held: Vec::new(),
             held_bytes: 0,
@@ -71,12 +76,17 @@ impl Applier {
     /// Where the target stands, by its own account.
     pub(super) async fn progress(&mut self) -> Result<Option<Fingerprint>, ApplyError> {
         progress::prepare(&self.session, &self.name).await?;
+        if let Some(origin) = &self.origin {
+            self.session.set_up_origin(origin).await?;
+        }
         self.progress = progress::read(&self.session, &self.name).await?;
+        self.conflicts.go_on(self.progress.as_ref()).await?;
         Ok(self.progress.clone())
     }
 
     pub(super) async fn set_progress(&mut self, progress: Fingerprint) -> Result<(), ApplyError> {
         let before = self.progress.as_ref().map(|before| before.resume_lsn);
+        self.mark_now(progress.resume_lsn, None).await?;
         progress::write(&self.session, &self.name, before, &progress).await?;
         self.progress = Some(progress);
         Ok(())
@@ -85,6 +95,9 @@ impl Applier {
     /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
         if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            if let Some(progress) = &self.progress {
+                self.mark_now(progress.resume_lsn, None).await?;
+            }
             progress::flush(&self.session).await?;
         }
         Ok(())
@@ -96,6 +109,7 @@ impl Applier {
         self.held_bytes = 0;
         self.open_changes = 0;
         self.is_prepared = false;
+        self.conflicts.rollback();
         if std::mem::take(&mut self.is_open) {
             self.command("ROLLBACK").await?;
         }
@@ -154,6 +168,7 @@ impl Applier {
 
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        self.conflicts.note(events);
         self.flush().await?;
         if self.together(events, None).await? {
             self.open_changes += changes(events);
@@ -179,7 +194,10 @@ impl Applier {
         let is_end = |event: &&Event| event.position().is_some() && !matches!(event, Event::Message(_));
         let transactions = events.iter().filter(is_end).count() as u64;
         let changes = changes(events) + std::mem::take(&mut self.open_changes);
+        let (skipped, quarantined) = self.conflicts.left_out();
         self.monitor.change(|statistics| {
+            statistics.skipped += skipped;
+            statistics.quarantined += quarantined;
             statistics.transactions += transactions;
             statistics.changes += changes;
             statistics.batches += 1;
@@ -227,8 +245,9 @@ impl Applier {
             self.is_open = is_open;
             return Ok(());
         };
+        self.conflicts.seal(events).await.map_err(Objection::Final)?;
         let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
-        self.advance(&mut in_flight, sql, end).await?;
+        self.advance(&mut in_flight, sql, end, is_open, time_of(events)).await?;
         if are_few && is_open {
             // Behind a statement that has failed, it rolls back.
             self.send_command(&mut in_flight, "COMMIT");
@@ -305,85 +324,11 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies events one by one, each transaction by itself.
-    async fn in_order(&mut self, events: &[Event]) -> Result<(), ApplyError> {
-        let applied = self.one_by_one(events).await;
-        if applied.is_err() {
-            self.is_open = false;
-            // What counts is the first error.
-            let _ = self.command("ROLLBACK").await;
-        }
-        applied
-    }
-
-    async fn one_by_one(&mut self, events: &[Event]) -> Result<(), ApplyError> {
-        let mut in_flight = InFlight::default();
-        let mut first = 0;
-        for (number, event) in events.iter().enumerate() {
-            let sent = match event {
-                Event::Change(change) => {
-                    if !std::mem::replace(&mut self.is_open, true) {
-                        self.send_command(&mut in_flight, "BEGIN");
-                    }
-                    self.send_change(&mut in_flight, number, change).await
-                }
-                _ => Ok(()),
-            };
-            if let Err(objection) = sent {
-                // What was sent before it comes first.
-                self.settled(&mut in_flight, 0, events).await?;
-                return Err(self.objected(objection, events, number));
-            }
-            self.settled(&mut in_flight, WINDOW, events).await?;
-            if let Some(end) = event.position() {
-                self.settled(&mut in_flight, 0, events).await?;
-                self.commit(end).await.map_err(|error| error.at(place(events, number)))?;
-                let transaction = events.get(first..=number).unwrap_or_default();
-                self.count(transaction);
-                first = number + 1;
-            }
-        }
-        self.settled(&mut in_flight, 0, events).await?;
-        self.open_changes += changes(events.get(first..).unwrap_or_default());
-        Ok(())
-    }
-
-    async fn settled(
-        &self,
-        in_flight: &mut InFlight,
-        left: usize,
-        events: &[Event],
-    ) -> Result<(), ApplyError> {
-        let settled = in_flight.settle(left).await;
-        settled.map_err(|(number, trouble)| self.objected(Objection::Target(trouble), events, number))
-    }
-
-    /// Why the change of this number can't be applied.
-    fn objected(&self, objection: Objection, events: &[Event], number: usize) -> ApplyError {
-        let error = match objection {
-            Objection::Values(error) | Objection::Final(error) => error,
-            Objection::Target(Trouble::Found(found)) => ApplyError::new(ApplyErrorKind::RowCount { found }),
-            Objection::Target(Trouble::Server(error)) => failed(APPLYING, error),
-        };
-        let mut place = place(events, number);
-        if let Some(row) = row_of(events.get(number))
-            && let Some(plan) = self.session.plan_of(row.relation())
-            && !matches!(
-                events.get(number),
-                Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. }))
-            )
-        {
-            place.key = plan.key_names();
-        }
-        place.ordinal += self.open_changes;
-        error.at(place)
-    }
-
     /// Commits what is open, and says where that is.
-    pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
+    pub(super) async fn commit(&mut self, end: Lsn, time: Option<Timestamp>) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, progress::ADVANCE, end).await?;
+            self.advance(&mut in_flight, progress::ADVANCE, end, self.is_open, time).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -408,26 +353,35 @@ impl Applier {
         }
     }
 
-    /// Moves the progress, in the transaction that is open.
+    /// Moves the progress, in the transaction that is open, or by itself. What marks it stands right before the commit.
     async fn advance(
         &mut self,
         in_flight: &mut InFlight,
         sql: &'static str,
         end: Lsn,
+        is_open: bool,
+        time: Option<Timestamp>,
     ) -> Result<(), Objection> {
+        if !is_open {
+            self.mark(in_flight, end, time).await?;
+        }
         let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
         let statement = self.session.other(sql).await?;
-        let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
+        let (at, end) = (end, end.to_string());
+        let (connection, name) = (self.session.connection(), self.name.clone());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
         in_flight.send(advanced, Expected::Rows(1), 0);
+        if is_open {
+            self.mark(in_flight, at, time).await?;
+        }
         Ok(())
     }
 
     /// Sends the statements of one change.
-    async fn send_change(
+    pub(super) async fn send_change(
         &mut self,
         in_flight: &mut InFlight,
         number: usize,
@@ -457,7 +411,7 @@ impl Applier {
         Ok(())
     }
 
-    fn send_command(&self, in_flight: &mut InFlight, sql: &'static str) {
+    pub(super) fn send_command(&self, in_flight: &mut InFlight, sql: &'static str) {
         let connection = self.session.connection();
         let answer = async move { connection.client().batch_execute(sql).await.map(|()| 0) };
         in_flight.send(answer, Expected::Anything, 0);
@@ -466,45 +420,5 @@ impl Applier {
     pub(super) async fn command(&self, sql: &str) -> Result<(), ApplyError> {
         let done = self.session.client().batch_execute(sql).await;
         done.map_err(|error| failed(APPLYING, error))
-    }
-}
-
-fn changes(events: &[Event]) -> u64 {
-    events.iter().filter(|event| matches!(event, Event::Change(_))).count() as u64
-}
-
-fn row_of(event: Option<&Event>) -> Option<&Row> {
-    match event? {
-        Event::Change(change) => change.rows().last(),
-        _ => None,
-    }
-}
-
-/// Where the event of this number stands in its transaction.
-fn place(events: &[Event], number: usize) -> ChangePlace {
-    let before = events.get(..=number).unwrap_or_default();
-    let begin: Option<(usize, &Begin)> =
-        before.iter().enumerate().rev().find_map(|(at, event)| match event {
-            Event::Begin(begin) => Some((at, begin)),
-            _ => None,
-        });
-    let inside = before.get(begin.map_or(0, |(at, _)| at)..).unwrap_or_default();
-    let relation = match events.get(number) {
-        Some(Event::Change(change)) => change.relations().next(),
-        _ => None,
-    };
-    ChangePlace {
-        operation: match events.get(number) {
-            Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. })) => "INSERT",
-            Some(Event::Change(Change::Update { .. })) => "UPDATE",
-            Some(Event::Change(Change::Delete { .. })) => "DELETE",
-            Some(Event::Change(Change::Truncate { .. })) => "TRUNCATE",
-            _ => "COMMIT",
-        },
-        table: relation.map(|relation| format!("{}.{}", relation.schema, relation.name)).unwrap_or_default(),
-        key: Vec::new(),
-        xid: begin.map(|(_, begin)| begin.xid),
-        commit_lsn: begin.map(|(_, begin)| begin.commit_lsn),
-        ordinal: changes(inside),
     }
 }

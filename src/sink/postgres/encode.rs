@@ -352,3 +352,6 @@ impl<'p> CopyRows<'p> {
         Bytes::from(self.out)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! What can keep a change from being applied.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use tokio_postgres::error::DbError;
 
+use crate::capture::CaptureError;
 use crate::error::Error;
 use crate::value::ValueError;
 use crate::{Lsn, Xid};
@@ -19,6 +21,7 @@ struct Problem {
     kind: ApplyErrorKind,
     change: Option<ChangePlace>,
     hint: Option<String>,
+    statement: Option<String>,
 }
 
 /// Which change it was.
@@ -75,6 +78,18 @@ pub enum ApplyErrorKind {
     ProgressMoved,
     /// The row of `walferry.progress` can't be read.
     ProgressUnreadable,
+    /// The file for changes that can't be applied can't be read or written.
+    Quarantine {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: CaptureError,
+    },
+    /// That file holds changes of another stream, or for another target.
+    OtherQuarantine {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The target can't be reached, or refused something other than a change.
     Target(Error),
     /// The sink was used after an error.
@@ -99,12 +114,19 @@ pub struct Refusal {
 
 impl ApplyError {
     pub(super) fn new(kind: ApplyErrorKind) -> Self {
-        Self(Box::new(Problem { kind, change: None, hint: None }))
+        Self(Box::new(Problem { kind, change: None, hint: None, statement: None }))
     }
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
+    }
+
+    /// What mends it, in SQL.
+    pub(super) fn with_statement(self, statement: String) -> Self {
+        let mut error = self.with_hint(format!("on the target: {statement}"));
+        error.0.statement = Some(statement);
+        error
     }
 
     pub(super) fn at(mut self, change: ChangePlace) -> Self {
@@ -147,9 +169,32 @@ impl ApplyError {
             ApplyErrorKind::ProgressUnreadable => {
                 Some("it was changed by hand: see the table walferry.progress")
             }
+            ApplyErrorKind::OtherQuarantine { .. } => {
+                Some("give each target, and each slot, a file of its own for what it can't apply")
+            }
             ApplyErrorKind::Target(error) => error.hint(),
-            ApplyErrorKind::MissingColumns { .. } | ApplyErrorKind::Failed => None,
+            ApplyErrorKind::MissingColumns { .. }
+            | ApplyErrorKind::Quarantine { .. }
+            | ApplyErrorKind::Failed => None,
         }
+    }
+
+    /// Whether it is one change that the target's rows or constraints don't stand: what a policy may leave out.
+    pub(super) fn is_conflict(&self) -> bool {
+        match &self.0.kind {
+            ApplyErrorKind::RowCount { .. } => true,
+            // Without a value that the source doesn't have any more, no row can be inserted: the table is wrong.
+            ApplyErrorKind::Refused(refusal) => match refusal.sqlstate.get(..2) {
+                Some("23") => self.0.statement.is_none(),
+                class => class == Some("22"),
+            },
+            _ => false,
+        }
+    }
+
+    /// The SQL that the target needs, where its tables are not as the source's are now. The sink runs none of it.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.statement.as_deref()
     }
 
     /// Whether the same changes may be applied later with nothing changed: a lost connection, a deadlock.
@@ -279,6 +324,10 @@ impl fmt::Display for ApplyError {
                 f.write_str("the target's progress was changed by somebody else")
             }
             ApplyErrorKind::ProgressUnreadable => f.write_str("the target's progress can't be read"),
+            ApplyErrorKind::Quarantine { path, .. } => write!(f, "the quarantine file {}", path.display()),
+            ApplyErrorKind::OtherQuarantine { path } => {
+                write!(f, "the quarantine file {} is of another stream or target", path.display())
+            }
             ApplyErrorKind::Target(_) => f.write_str("the target"),
             ApplyErrorKind::Failed => f.write_str("the sink has failed before"),
         }
@@ -290,6 +339,7 @@ impl std::error::Error for ApplyError {
         match &self.0.kind {
             ApplyErrorKind::Target(error) => Some(error),
             ApplyErrorKind::NoText { source, .. } => Some(source),
+            ApplyErrorKind::Quarantine { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::encode;
-use super::error::{ApplyError, ApplyErrorKind};
+use super::error::ApplyError;
 use super::table::{Table, TableColumn, quoted};
+use super::{drift, encode};
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, Relation, ReplicaIdentity};
 use crate::value::{TypeKind, Types, holds_object_names};
@@ -58,14 +58,15 @@ pub(super) enum Key {
 }
 
 impl Plan {
-    pub(super) fn new(relation: &Arc<Relation>, types: &Types, table: Table) -> Result<Self, ApplyError> {
-        let missing: Vec<&Column> = relation
-            .columns
-            .iter()
-            .filter(|column| table.columns.iter().all(|known| known.name != column.name))
-            .collect();
-        if !missing.is_empty() {
-            return Err(missing_columns(relation, types, &missing));
+    /// `before` is what the table was announced as before, if it is known.
+    pub(super) fn new(
+        relation: &Arc<Relation>,
+        types: &Types,
+        table: Table,
+        before: Option<&Arc<Relation>>,
+    ) -> Result<Self, ApplyError> {
+        if let Some(error) = drift::missing_columns(relation, types, &table, before) {
+            return Err(error);
         }
         let key = Key::of(relation, &table);
         let assignable = assignable(relation, &table);
@@ -231,42 +232,11 @@ pub(super) fn quoted_target(relation: &Relation) -> String {
     quoted(&relation.schema, &relation.name)
 }
 
-fn missing_columns(relation: &Relation, types: &Types, missing: &[&Column]) -> ApplyError {
-    let columns = missing.iter().map(|column| column.name.clone()).collect();
-    let added: Vec<String> = missing
-        .iter()
-        .map(|column| format!("ADD COLUMN {} {}", identifier(&column.name), type_name(column, types)))
-        .collect();
-    let table = quoted_target(relation);
-    ApplyError::new(ApplyErrorKind::MissingColumns { columns })
-        .with_hint(format!("on the target: ALTER TABLE {table} {}", added.join(", ")))
-}
-
-/// A type as it is written in SQL, as far as the wire tells.
-fn type_name(column: &Column, types: &Types) -> String {
-    let Some(known) = types.get(column.type_oid) else {
-        return format!("(type {} of the source)", column.type_oid);
-    };
-    if known.schema != "pg_catalog" {
-        return quoted(&known.schema, &known.name);
-    }
-    let (name, modifier) = (known.name.as_ref(), column.type_modifier);
-    match name {
-        _ if modifier < 0 => identifier(name),
-        "varchar" | "bpchar" => format!("{name}({})", modifier - 4),
-        "bit" | "varbit" | "time" | "timetz" | "timestamp" | "timestamptz" => format!("{name}({modifier})"),
-        "numeric" => {
-            let packed = modifier - 4;
-            // The scale is signed, in 11 bits, from 15 on; before that it was never negative.
-            let scale = ((packed & 0x7ff) ^ 1024) - 1024;
-            format!("numeric({},{scale})", (packed >> 16) & 0xffff)
-        }
-        _ => identifier(name),
-    }
-}
-
 pub(super) fn identifier(name: &str) -> String {
     let mut out = Vec::new();
     crate::quote::identifier(&mut out, name);
     String::from_utf8_lossy(&out).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 use super::apply::Applier;
 use super::error::ApplyError;
+use super::origin::time_of;
 use super::session::failed;
 use crate::event::{Acknowledge as _, Event};
 use crate::{Xid, quote};
@@ -40,17 +41,22 @@ impl Applier {
                 if !std::mem::take(&mut self.is_open) {
                     self.command("BEGIN").await?;
                 }
+                self.mark_now(prepare.end_lsn(), Some(prepare.time())).await?;
                 self.command(&format!("PREPARE TRANSACTION {}", self.gid(prepare.xid()))).await?;
             }
-            Event::CommitPrepared(commit) => self.end_prepared("COMMIT PREPARED", commit.xid()).await?,
+            Event::CommitPrepared(commit) => {
+                self.mark_now(commit.end_lsn(), Some(commit.time())).await?;
+                self.end_prepared("COMMIT PREPARED", commit.xid()).await?;
+            }
             Event::RollbackPrepared(rollback) => {
+                self.mark_now(rollback.end_lsn(), Some(rollback.time())).await?;
                 self.end_prepared("ROLLBACK PREPARED", rollback.xid()).await?;
             }
             _ => {}
         }
         self.is_prepared = false;
         if let Some(end) = last.position() {
-            self.commit(end).await?;
+            self.commit(end, time_of(events)).await?;
         }
         self.count(events);
         Ok(())

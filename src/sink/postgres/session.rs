@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, Statement};
 
+use super::drift;
 use super::error::{ApplyError, ApplyErrorKind, Refusal};
 use super::fold::PlanIndex;
 use super::plan::Plan;
@@ -12,6 +13,7 @@ use super::statement::Shape;
 use super::table::Table;
 use crate::connection::{Config, SqlConnection, sql_error};
 use crate::error::Error;
+use crate::event::RelationChange;
 use crate::pgoutput::Relation;
 use crate::value::Types;
 use crate::{RelationId, trace};
@@ -31,6 +33,8 @@ pub(super) struct Session {
     pub(super) durably: String,
     plans: Vec<Arc<Plan>>,
     by_relation: HashMap<RelationId, PlanIndex>,
+    /// What each table was announced as when the target's was found to fit.
+    fitting: HashMap<RelationId, Arc<Relation>>,
     statements: Vec<HashMap<Shape, Statement>>,
     /// Those that COPY was used for.
     copied: HashSet<PlanIndex>,
@@ -62,6 +66,7 @@ impl Session {
             durably: if durably == "off" { "on".to_owned() } else { durably },
             plans: Vec::new(),
             by_relation: HashMap::new(),
+            fitting: HashMap::new(),
             statements: Vec::new(),
             copied: HashSet::new(),
             others: HashMap::new(),
@@ -94,7 +99,13 @@ impl Session {
         }
         let table = self.table(relation).await?;
         let index = self.plans.len();
-        self.plans.push(Arc::new(Plan::new(relation, types, table)?));
+        let before = self.fitting.get(&relation.id);
+        let plan = Plan::new(relation, types, table, before)?;
+        if let Some(change) = before.and_then(|before| RelationChange::between(before, relation)) {
+            trace::info!(%change, "a table of the source has changed");
+        }
+        self.fitting.insert(relation.id, Arc::clone(relation));
+        self.plans.push(Arc::new(plan));
         self.statements.push(HashMap::new());
         if let Some(statements) = known.and_then(|known| self.statements.get_mut(known)) {
             statements.clear();
@@ -108,7 +119,7 @@ impl Session {
         let firing: &[&str] = if self.is_replica { &["R", "A"] } else { &["O", "A"] };
         let found = Table::load(self.client(), &relation.schema, &relation.name, firing).await;
         let found = found.map_err(|error| failed("looking at the tables of the target", error))?;
-        found.ok_or_else(|| ApplyError::new(ApplyErrorKind::MissingTable))
+        found.ok_or_else(|| drift::missing_table(relation, self.fitting.get(&relation.id)))
     }
 
     /// `ONLY `, if other tables inherit from this one.

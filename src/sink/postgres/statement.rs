@@ -245,3 +245,6 @@ fn given(column: &PlanColumn, at: usize, forms: &[Form]) -> String {
 fn list<T>(items: impl Iterator<Item = T>, write: impl FnMut(T) -> String) -> String {
     items.map(write).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,11 @@ pub struct Statistics {
     pub batches: u64,
     /// How often changes that were taken together had to be applied again one by one, in their order.
     pub replayed_in_order: u64,
-    /// Changes that were left out, as the sink was told to.
+    /// Those of them that were left out under [`OnConflict::Skip`](super::OnConflict::Skip): the target lacks them.
     pub skipped: u64,
+    /// Those of them that were left out and written to a file under
+    /// [`OnConflict::Quarantine`](super::OnConflict::Quarantine).
+    pub quarantined: u64,
 }
 
 /// Looks at a sink while it works: see [`PostgresSink::monitor`](super::PostgresSink::monitor). Clones look at the same.

@@ -28,7 +28,11 @@ pub(super) struct TableColumn {
     pub(super) type_oid: Oid,
     /// The quoted name of that type: without a modifier, so that a value is taken as it is and the assignment checks it.
     pub(super) type_name: String,
+    /// What stands in brackets behind the type, in the type's own form; -1 for nothing.
+    pub(super) type_modifier: i32,
     pub(super) is_enum: bool,
+    /// Of an enum, in order.
+    pub(super) labels: Vec<String>,
     /// Whether it has a binary form that the server reads.
     pub(super) reads_binary: bool,
     pub(super) array: Option<ArrayType>,
@@ -71,7 +75,8 @@ const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      WHERE t.typtype = 'd') \
      SELECT a.attnum, a.attname::pg_catalog.text, t.oid, n.nspname::pg_catalog.text, t.typname::pg_catalog.text, \
      t.typtype = 'e', m.nspname::pg_catalog.text, r.typname::pg_catalog.text, t.typdelim::pg_catalog.text, \
-     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull, t.typreceive <> 0 \
+     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull, t.typreceive <> 0, a.atttypmod, \
+     ARRAY(SELECT e.enumlabel::pg_catalog.text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) \
      FROM pg_catalog.pg_attribute a JOIN typed y ON y.attnum = a.attnum \
      JOIN pg_catalog.pg_type t ON t.oid = y.oid AND t.typtype <> 'd' \
      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
@@ -151,7 +156,9 @@ impl TableColumn {
             name: row.try_get(1)?,
             type_oid: Oid::new(row.try_get(2)?),
             type_name: quoted(row.try_get(3)?, row.try_get(4)?),
+            type_modifier: row.try_get(13)?,
             is_enum: row.try_get(5)?,
+            labels: row.try_get(14)?,
             array,
             is_generated: row.try_get(9)?,
             is_always: row.try_get(10)?,

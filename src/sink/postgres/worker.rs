@@ -4,6 +4,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::Applier;
+use super::conflict::Conflicts;
 use super::error::{ApplyError, ApplyErrorKind};
 use super::session::{Session, target};
 use super::{Options, PostgresSink};
@@ -109,6 +110,8 @@ impl PostgresSink {
 async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), ApplyError> {
     let session = Session::open(&options.config).await?;
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
+    applier.conflicts = Conflicts::new(options.on_conflict);
+    applier.origin = options.origin;
     while let Some(order) = inbox.recv().await {
         // Who asked may have gone: then nobody wants the answer.
         match order {
