@@ -1,0 +1,48 @@
+//! Random tables with constraints and random transactions: after each step the target is equal to the source.
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
+
+mod changes;
+mod kinds;
+mod psql;
+mod schema;
+mod world;
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../random/types.rs"]
+#[allow(dead_code, reason = "another test asks whether a type can be in a key")]
+mod types;
+
+use psql::Psql;
+use support::{Cluster, Server};
+use walferry::{ChangeSink, ReplicationStream};
+use world::World;
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// The model itself, by an applier that other tests have proven.
+#[test]
+fn the_model_holds_for_psql() {
+    support::on_each_server(|server| every_seed(server, (40, 1000), Psql::open));
+}
+
+fn every_seed<S: ChangeSink>(
+    server: &Server,
+    (usually, long): (u64, u64),
+    open: impl AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S,
+) {
+    let runtime = runtime();
+    let mut world = runtime.block_on(World::new(server, open));
+    support::for_each_seed(usually, long, |seed| runtime.block_on(world.equals(seed)));
+    runtime.block_on(world.close());
+    eprintln!("{}: {:?}", server.major, world.account);
+}
