@@ -32,16 +32,17 @@ fn runtime() -> tokio::runtime::Runtime {
 /// The model itself, by an applier that other tests have proven.
 #[test]
 fn the_model_holds_for_psql() {
-    support::on_each_server(|server| every_seed(server, (40, 1000), Psql::open));
+    support::on_each_server(|server| every_seed(server, (40, 1000), false, Psql::open));
 }
 
 fn every_seed<S: ChangeSink>(
     server: &Server,
     (usually, long): (u64, u64),
+    differing: bool,
     open: impl AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S,
 ) {
     let runtime = runtime();
-    let mut world = runtime.block_on(World::new(server, open));
+    let mut world = runtime.block_on(World::new(server, differing, open));
     support::for_each_seed(usually, long, |seed| runtime.block_on(world.equals(seed)));
     runtime.block_on(world.close());
     eprintln!("{}: {:?}", server.major, world.account);

@@ -18,6 +18,8 @@ pub(crate) struct Conditions {
     pub(crate) via_root: bool,
     /// Whether stored generated columns are published: 18 and later.
     pub(crate) generated: bool,
+    /// Whether columns may be generated on one side alone, or be identities there.
+    pub(crate) differing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,7 +329,8 @@ impl Table {
                     (Role::ByDefault, Role::Always),
                     (Role::Always, Role::Plain),
                 ];
-                (column.role, column.on_target) = roles[random.below(roles.len())].clone();
+                let among = if conditions.differing { roles.len() } else { 2 };
+                (column.role, column.on_target) = roles[random.below(among)].clone();
                 // An identity is never NULL.
                 column.not_null = true;
             }
@@ -339,7 +342,7 @@ impl Table {
             let mut generated = column(random, self.columns.len(), Kind::Key(1), false);
             let stored = Role::Generated(of.clone(), "STORED");
             let roles = match random.below(3) {
-                0 => (Role::Plain, stored),
+                0 if conditions.differing => (Role::Plain, stored),
                 1 if conditions.major >= 18 && published => {
                     let role = Role::Generated(of, "VIRTUAL");
                     (role.clone(), role)

@@ -39,6 +39,8 @@ pub(crate) struct World<S, F> {
     pub(crate) target: Cluster,
     client: Client,
     targets: [Client; 2],
+    /// Whether the sink asks the target what its columns are.
+    differing: bool,
     open: F,
     chunk: Option<Chunk<S>>,
     pub(crate) account: Account,
@@ -47,7 +49,6 @@ pub(crate) struct World<S, F> {
 /// Seeds that share a stream.
 struct Chunk<S> {
     number: u64,
-    conditions: Conditions,
     stream: ReplicationStream,
     sinks: [S; 2],
     schemas: Vec<Schema>,
@@ -87,7 +88,7 @@ pub(crate) async fn drain(stream: &mut ReplicationStream, source: &Client) -> Ve
 }
 
 impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> World<S, F> {
-    pub(crate) async fn new(server: &Server, open: F) -> Self {
+    pub(crate) async fn new(server: &Server, differing: bool, open: F) -> Self {
         let source = server.start_with(&[("logical_decoding_work_mem", "64kB"), ("max_locks_per_transaction", "256")]);
         let target = server.start_with(&[("max_locks_per_transaction", "256")]);
         let client = connect(&source, "postgres").await;
@@ -106,13 +107,14 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
         }
         for database in TARGETS {
             target.create_database(database);
+            target.psql("postgres", &format!("ALTER DATABASE {database} SET client_min_messages = error"));
         }
         let targets = [connect(&target, TARGETS[0]).await, connect(&target, TARGETS[1]).await];
         for target in &targets {
             target.batch_execute(PRELUDE).await.expect("the types can be made");
             target.batch_execute(TYPES_OF_KEYS).await.expect("the types can be made");
         }
-        Self { source, target, client, targets, open, chunk: None, account: Account::default() }
+        Self { source, target, client, targets, differing, open, chunk: None, account: Account::default() }
     }
 
     /// The law: whatever the source does, both targets are equal to it, at the end of every step.
@@ -189,7 +191,8 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
             major,
             binary: random.one_in(2),
             via_root: random.one_in(2),
-            generated: major >= 18 && random.one_in(2),
+            generated: major >= 18 && self.differing && random.one_in(2),
+            differing: self.differing,
         };
         let schemas: Vec<_> = (number * CHUNK..(number + 1) * CHUNK)
             .map(|seed| Schema::new(&mut Random::new(seed), seed, conditions))
@@ -214,7 +217,7 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
             (self.open)(&self.target, TARGETS[0], &stream, number).await,
             (self.open)(&self.target, TARGETS[1], &stream, number).await,
         ];
-        self.chunk = Some(Chunk { number, conditions, stream, sinks, schemas });
+        self.chunk = Some(Chunk { number, stream, sinks, schemas });
     }
 
     async fn stream(&self, slot: &str, conditions: Conditions, streaming: Streaming) -> ReplicationStream {
