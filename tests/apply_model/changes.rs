@@ -44,7 +44,9 @@ impl Changes<'_> {
             script += &match self.random.below(14) {
                 0 => format!("SELECT undone({});\n", quoted(&statement)),
                 1 => format!("SELECT undone({});\n", quoted(&self.altered(&statement))),
-                2 => format!("SELECT pg_logical_emit_message({}, 'prefix', 'it''s');\n", self.random.one_in(2)),
+                2 => {
+                    format!("SELECT pg_logical_emit_message({}, 'prefix', 'it''s');\n", self.random.one_in(2))
+                }
                 _ => attempt(&statement),
             };
         }
@@ -110,7 +112,8 @@ impl Changes<'_> {
     }
 
     fn insert(&mut self, table: &Table) -> String {
-        let rows: Vec<_> = (0..1 + self.random.below(4)).map(|_| format!("({})", self.given(table))).collect();
+        let rows: Vec<_> =
+            (0..1 + self.random.below(4)).map(|_| format!("({})", self.given(table))).collect();
         let conflict = self.random.pick(&["", " ON CONFLICT DO NOTHING", " ON CONFLICT DO NOTHING"]);
         let place = self.place(table);
         format!(
@@ -167,7 +170,10 @@ impl Changes<'_> {
     fn some(&mut self, table: &Table, of: &[&str]) -> String {
         let limit = self.random.pick(of);
         let order = self.order();
-        format!("(x.tableoid, x.ctid) IN (SELECT tableoid, ctid FROM {} y ORDER BY {order} LIMIT {limit})", table.name)
+        format!(
+            "(x.tableoid, x.ctid) IN (SELECT tableoid, ctid FROM {} y ORDER BY {order} LIMIT {limit})",
+            table.name
+        )
     }
 
     /// An order of rows `y` of its own.
@@ -182,7 +188,9 @@ impl Changes<'_> {
 
     fn update_key(&mut self, table: &Table) -> String {
         let constrained = table.constrained();
-        let Some(&column) = constrained.get(self.random.below(constrained.len().max(1))) else { return self.update(table) };
+        let Some(&column) = constrained.get(self.random.below(constrained.len().max(1))) else {
+            return self.update(table);
+        };
         let (set, rows) = (self.assignment(table, column), self.some(table, &["1", "1", "1", "2", "50"]));
         format!("UPDATE {} x SET {set} WHERE {rows}", table.name)
     }
@@ -202,7 +210,11 @@ impl Changes<'_> {
 
     /// Each takes the place of the one above, from the top.
     fn chain(&mut self, table: &Table) -> String {
-        let integers: Vec<_> = table.columns.iter().filter(|column| column.role != Role::Always && column.is_given() && column.kind.is_integer()).collect();
+        let integers: Vec<_> = table
+            .columns
+            .iter()
+            .filter(|column| column.role != Role::Always && column.is_given() && column.kind.is_integer())
+            .collect();
         let Some(Column { name, .. }) = integers.get(self.random.below(integers.len().max(1))) else {
             return self.update(table);
         };
@@ -232,11 +244,16 @@ impl Changes<'_> {
         if column.role == Role::Always || !column.is_given() {
             return self.update(table);
         }
-        let (third, order, name, table) = (column.kind.value(self.random), self.order(), &column.name, &table.name);
+        let (third, order, name, table) =
+            (column.kind.value(self.random), self.order(), &column.name, &table.name);
         let first = match self.random.below(4) {
             // A third value stands between them, or nothing does: that is for constraints that can wait.
-            0 | 1 => format!("UPDATE {table} SET {name} = {third} WHERE (tableoid, ctid) = (a.t, a.c) RETURNING tableoid t, ctid c INTO STRICT m;"),
-            2 if !column.not_null => format!("UPDATE {table} SET {name} = NULL WHERE (tableoid, ctid) = (a.t, a.c) RETURNING tableoid t, ctid c INTO STRICT m;"),
+            0 | 1 => format!(
+                "UPDATE {table} SET {name} = {third} WHERE (tableoid, ctid) = (a.t, a.c) RETURNING tableoid t, ctid c INTO STRICT m;"
+            ),
+            2 if !column.not_null => format!(
+                "UPDATE {table} SET {name} = NULL WHERE (tableoid, ctid) = (a.t, a.c) RETURNING tableoid t, ctid c INTO STRICT m;"
+            ),
             _ => "m := a;".into(),
         };
         do_block(&format!(
@@ -256,7 +273,10 @@ impl Changes<'_> {
         let mut updates = String::new();
         for _ in 0..2 + self.random.below(5) {
             let set = self.assignments(table, 2);
-            updates += &format!("UPDATE {} x SET {set} WHERE (tableoid, ctid) = (t, c) RETURNING x.tableoid, x.ctid INTO STRICT t, c;\n", table.name);
+            updates += &format!(
+                "UPDATE {} x SET {set} WHERE (tableoid, ctid) = (t, c) RETURNING x.tableoid, x.ctid INTO STRICT t, c;\n",
+                table.name
+            );
         }
         if self.random.one_in(4) {
             updates += &format!("DELETE FROM {} WHERE (tableoid, ctid) = (t, c);", table.name);
@@ -272,7 +292,8 @@ impl Changes<'_> {
 
     /// The same keys, at once.
     fn delete_and_insert(&mut self, table: &Table) -> String {
-        let (rows, names, place) = (self.some(table, &["1", "1", "3", "50"]), given_names(table), &table.name);
+        let (rows, names, place) =
+            (self.some(table, &["1", "1", "3", "50"]), given_names(table), &table.name);
         format!(
             "WITH gone AS (DELETE FROM {place} x WHERE {rows} RETURNING x.*)
              INSERT INTO {place} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone"
@@ -284,14 +305,19 @@ impl Changes<'_> {
         let again = self.delete_and_insert(table);
         let (update, name) = (self.assignments(table, 2), &table.name);
         let rows = self.some(table, &["1", "3"]);
-        do_block(&format!("BEGIN {again}; UPDATE {name} x SET {update} WHERE {rows}; {}; END", self.insert(table)))
+        do_block(&format!(
+            "BEGIN {again}; UPDATE {name} x SET {update} WHERE {rows}; {}; END",
+            self.insert(table)
+        ))
     }
 
     fn insert_and_delete(&mut self, table: &Table) -> String {
         let (names, values, name) = (given_names(table), self.given(table), &table.name);
         let update = if self.random.one_in(2) {
             let set = self.assignments(table, 2);
-            format!("UPDATE {name} x SET {set} WHERE (tableoid, ctid) = (t, c) RETURNING x.tableoid, x.ctid INTO STRICT t, c;")
+            format!(
+                "UPDATE {name} x SET {set} WHERE (tableoid, ctid) = (t, c) RETURNING x.tableoid, x.ctid INTO STRICT t, c;"
+            )
         } else {
             String::new()
         };
@@ -332,9 +358,13 @@ impl Changes<'_> {
         let mut names: Vec<_> = (0..=self.random.below(2)).map(|_| self.random.below(tables.len())).collect();
         names.sort_unstable();
         names.dedup();
-        let only = |table: &Table| if table.places().len() > 1 && self.random.one_in(2) { "ONLY " } else { "" };
+        let only =
+            |table: &Table| if table.places().len() > 1 && self.random.one_in(2) { "ONLY " } else { "" };
         let mut only = only;
-        let names: Vec<_> = names.into_iter().map(|table| format!("{}{}", only(&tables[table]), tables[table].name)).collect();
+        let names: Vec<_> = names
+            .into_iter()
+            .map(|table| format!("{}{}", only(&tables[table]), tables[table].name))
+            .collect();
         format!(
             "TRUNCATE {}{}{}",
             names.join(", "),

@@ -1,8 +1,8 @@
 //! What a column can hold.
 
-use crate::types::TYPES;
 use crate::support::sql::quoted;
 use crate::support::{Random, hostile};
+use crate::types::TYPES;
 
 /// Types of the model's own, beside those of [`crate::types::PRELUDE`].
 pub(crate) const TYPES_OF_KEYS: &str = r"
@@ -145,7 +145,14 @@ fn key(kind: usize, n: usize) -> String {
         2 | 9 | 21 => text(piece),
         3 => quoted(&format!("00000000-0000-0000-0000-0000000000{n:02x}")),
         4 => of(&["0", "0.0", "1.0", "1.00", "-1", "NaN", "Infinity", "1e50", "12.50", "12.5"]),
-        5 => of(&["infinity", "-infinity", "2024-03-31 00:30Z", "2024-03-31 01:30Z", "0044-03-15 BC", "1999-12-31 23:59:59.999999Z"]),
+        5 => of(&[
+            "infinity",
+            "-infinity",
+            "2024-03-31 00:30Z",
+            "2024-03-31 01:30Z",
+            "0044-03-15 BC",
+            "1999-12-31 23:59:59.999999Z",
+        ]),
         6 => quoted(hostile::cut(piece, 20)),
         7 => of(&["", "a", "a b", "é", "'", "null", "NULL", "\\", "ab"]),
         8 => of(&["null", "it's", "B", "a", "\\", "", "NULL", "{}"]),

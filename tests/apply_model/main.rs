@@ -10,8 +10,14 @@
 
 mod changes;
 mod kinds;
+mod order;
+mod pair;
 mod psql;
+mod refused;
+mod rows;
 mod schema;
+mod shape;
+mod sinks;
 mod world;
 
 #[path = "../support/mod.rs"]

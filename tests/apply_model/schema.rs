@@ -7,7 +7,20 @@ use crate::support::Random;
 use crate::support::sql::{identifier, quoted};
 
 const NAMES: [&str; 14] = [
-    "a", "A", "select", "it's", "q\"q", "back\\slash", "Ünï 表", "%s", ":id", "old", "new", "row", "$1", "ctid ",
+    "a",
+    "A",
+    "select",
+    "it's",
+    "q\"q",
+    "back\\slash",
+    "Ünï 表",
+    "%s",
+    ":id",
+    "old",
+    "new",
+    "row",
+    "$1",
+    "ctid ",
 ];
 
 /// What the tables depend on beside their seed.
@@ -92,7 +105,9 @@ enum Identity {
 pub(crate) enum Layout {
     Plain,
     /// With a partition whose columns stand in another order, and one for the rest; on the target perhaps not.
-    Partitioned { on_target: bool },
+    Partitioned {
+        on_target: bool,
+    },
     /// With a child.
     Inherited,
 }
@@ -210,7 +225,13 @@ impl Schema {
             let mut reference = column(random, table.columns.len(), kind, false);
             reference.name = identifier(&format!("refers to {to}"));
             table.columns.push(reference);
-            let actions = ["", " ON DELETE CASCADE ON UPDATE CASCADE", " ON DELETE SET NULL", " ON UPDATE CASCADE", " ON DELETE CASCADE"];
+            let actions = [
+                "",
+                " ON DELETE CASCADE ON UPDATE CASCADE",
+                " ON DELETE SET NULL",
+                " ON UPDATE CASCADE",
+                " ON DELETE CASCADE",
+            ];
             let deferrable = ["", "", " DEFERRABLE INITIALLY DEFERRED", " DEFERRABLE"];
             let how = format!("{}{}", random.pick(&actions), random.pick(&deferrable));
             table.references.push((table.columns.len() - 1, to, how));
@@ -227,7 +248,13 @@ impl Schema {
             for (column, to, how) in &table.references {
                 let (column, to) = (&table.columns[*column].name, &self.tables[*to]);
                 let key = to.names(&to.primary);
-                line(&mut ddl, &format!("ALTER TABLE {} ADD FOREIGN KEY ({column}) REFERENCES {} ({key}){how}", table.name, to.name));
+                line(
+                    &mut ddl,
+                    &format!(
+                        "ALTER TABLE {} ADD FOREIGN KEY ({column}) REFERENCES {} ({key}){how}",
+                        table.name, to.name
+                    ),
+                );
             }
         }
         self.triggers(&mut ddl);
@@ -240,8 +267,18 @@ impl Schema {
             return;
         }
         let schema = &self.name;
-        line(ddl, &format!("CREATE TABLE {schema}.log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text)"));
-        line(ddl, &format!("CREATE TABLE {schema}.counter (of text, n int); ALTER TABLE {schema}.counter REPLICA IDENTITY FULL"));
+        line(
+            ddl,
+            &format!(
+                "CREATE TABLE {schema}.log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text)"
+            ),
+        );
+        line(
+            ddl,
+            &format!(
+                "CREATE TABLE {schema}.counter (of text, n int); ALTER TABLE {schema}.counter REPLICA IDENTITY FULL"
+            ),
+        );
         line(
             ddl,
             &format!(
@@ -254,7 +291,13 @@ impl Schema {
             ),
         );
         for table in self.tables.iter().filter(|table| table.has_trigger) {
-            line(ddl, &format!("CREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {schema}.log()", table.name));
+            line(
+                ddl,
+                &format!(
+                    "CREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION {schema}.log()",
+                    table.name
+                ),
+            );
         }
     }
 
@@ -290,7 +333,11 @@ impl Table {
             let Kind::Key(_) = self.columns[column].kind else { continue };
             let mut columns = vec![column];
             if random.one_in(4) {
-                columns.extend((0..self.columns.len()).rev().find(|&other| other != column && matches!(self.columns[other].kind, Kind::Key(_))));
+                columns.extend(
+                    (0..self.columns.len())
+                        .rev()
+                        .find(|&other| other != column && matches!(self.columns[other].kind, Kind::Key(_))),
+                );
             }
             let name = self.names(&columns);
             let add = format!("ALTER TABLE {} ADD UNIQUE", self.name);
@@ -312,14 +359,18 @@ impl Table {
         }
         if random.one_in(5) {
             let number = self.number().to_owned();
-            self.columns.iter_mut().find(|column| column.name == number).expect("it is there").check = Some(format!("{number} >= -1"));
+            self.columns.iter_mut().find(|column| column.name == number).expect("it is there").check =
+                Some(format!("{number} >= -1"));
         }
     }
 
     /// Identities and generated columns; what is one on the target need not be on the source.
     fn give_roles(&mut self, random: &mut Random, conditions: Conditions) {
         if self.layout == Layout::Plain && random.one_in(2) {
-            let mut integers = self.columns.iter_mut().filter(|column| column.kind.is_integer() && column.kind.name() != "public.small");
+            let mut integers = self
+                .columns
+                .iter_mut()
+                .filter(|column| column.kind.is_integer() && column.kind.name() != "public.small");
             let nth = random.below(2);
             if let Some(column) = integers.nth(nth) {
                 let roles = [
@@ -347,7 +398,10 @@ impl Table {
                     let role = Role::Generated(of, "VIRTUAL");
                     (role.clone(), role)
                 }
-                _ if published || conditions.generated => (stored.clone(), if random.one_in(4) && conditions.generated { Role::Plain } else { stored }),
+                _ if published || conditions.generated => (
+                    stored.clone(),
+                    if random.one_in(4) && conditions.generated { Role::Plain } else { stored },
+                ),
                 _ => return,
             };
             (generated.role, generated.on_target) = roles;
@@ -390,7 +444,11 @@ impl Table {
             }
         }
         let is_partitioned = self.is_partitioned(side);
-        let by = if is_partitioned { format!(" PARTITION BY RANGE ({})", self.columns[0].name) } else { String::new() };
+        let by = if is_partitioned {
+            format!(" PARTITION BY RANGE ({})", self.columns[0].name)
+        } else {
+            String::new()
+        };
         line(ddl, &format!("CREATE TABLE {name} ({}){by}", columns.join(", ")));
         let mut tables = vec![name];
         if is_partitioned {
@@ -427,7 +485,13 @@ impl Table {
             line(ddl, unique);
         }
         if let Some((column, how)) = self.exclusion {
-            line(ddl, &format!("ALTER TABLE {name} ADD EXCLUDE USING gist ({} WITH &&){how}", self.columns[column].name));
+            line(
+                ddl,
+                &format!(
+                    "ALTER TABLE {name} ADD EXCLUDE USING gist ({} WITH &&){how}",
+                    self.columns[column].name
+                ),
+            );
         }
     }
 
@@ -455,15 +519,24 @@ impl Table {
             line(ddl, &format!("ALTER TABLE {table} REPLICA IDENTITY FULL"));
         }
         let texts = self.columns.iter().filter(|column| column.kind.is_text() && column.is_given());
-        let external: Vec<_> = texts.map(|column| format!("ALTER {} SET STORAGE EXTERNAL", column.name)).collect();
+        let external: Vec<_> =
+            texts.map(|column| format!("ALTER {} SET STORAGE EXTERNAL", column.name)).collect();
         let is_partitioned = table == self.name && self.is_partitioned(side);
         if !is_partitioned && !external.is_empty() {
-            line(ddl, &format!("ALTER TABLE {table} SET (toast_tuple_target = 128), {}", external.join(", ")));
+            line(
+                ddl,
+                &format!("ALTER TABLE {table} SET (toast_tuple_target = 128), {}", external.join(", ")),
+            );
         }
     }
 
     fn contents(&self, side: Side) -> Vec<(String, String)> {
-        let columns: Vec<_> = self.columns.iter().filter(|column| column.is_compared()).map(|column| column.name.as_str()).collect();
+        let columns: Vec<_> = self
+            .columns
+            .iter()
+            .filter(|column| column.is_compared())
+            .map(|column| column.name.as_str())
+            .collect();
         let row = |table: &str, only: &str, more: &str| {
             format!("SELECT ROW({}{more})::text AS r FROM {only}{table} x", columns.join(", "))
         };
@@ -477,7 +550,11 @@ impl Table {
         match self.layout {
             Layout::Plain | Layout::Partitioned { on_target: false } => vec![all],
             Layout::Partitioned { on_target: true } => {
-                vec![all, (self.other.clone(), row(&self.other, "", extra)), (self.rest.clone(), row(&self.rest, "", extra))]
+                vec![
+                    all,
+                    (self.other.clone(), row(&self.other, "", extra)),
+                    (self.rest.clone(), row(&self.rest, "", extra)),
+                ]
             }
             Layout::Inherited => {
                 let own = row(&self.name, "ONLY ", extra);

@@ -12,9 +12,9 @@ use walferry::{Batch, ChangeSink, Config, Connection, Event, ReplicationStream, 
 
 use crate::changes::{Changes, FUNCTIONS};
 use crate::kinds::TYPES_OF_KEYS;
-use crate::types::PRELUDE;
 use crate::schema::{Conditions, Schema, Side};
 use crate::support::{Cluster, Random, Server};
+use crate::types::PRELUDE;
 
 /// So many seeds share a stream and its sinks.
 const CHUNK: u64 = 8;
@@ -89,7 +89,8 @@ pub(crate) async fn drain(stream: &mut ReplicationStream, source: &Client) -> Ve
 
 impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> World<S, F> {
     pub(crate) async fn new(server: &Server, differing: bool, open: F) -> Self {
-        let source = server.start_with(&[("logical_decoding_work_mem", "64kB"), ("max_locks_per_transaction", "256")]);
+        let source =
+            server.start_with(&[("logical_decoding_work_mem", "64kB"), ("max_locks_per_transaction", "256")]);
         let target = server.start_with(&[("max_locks_per_transaction", "256")]);
         let client = connect(&source, "postgres").await;
         client.batch_execute(PRELUDE).await.expect("the types can be made");
@@ -97,7 +98,9 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
         client.batch_execute(FUNCTIONS).await.expect("the functions can be made");
         for via_root in [false, true] {
             let publication = |name: &str, more: &str| {
-                format!("CREATE PUBLICATION {name}_{via_root} FOR ALL TABLES WITH (publish_via_partition_root = {via_root}{more});")
+                format!(
+                    "CREATE PUBLICATION {name}_{via_root} FOR ALL TABLES WITH (publish_via_partition_root = {via_root}{more});"
+                )
             };
             let mut publish = publication("plain", "");
             if server.major >= 18 {
@@ -156,7 +159,11 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
         let chunk = self.chunk.as_ref().expect("begun");
         let schema = &chunk.schemas[usize::try_from(seed % CHUNK).expect("small")];
         if step == 0 {
-            *log += &format!("-- source\n{}-- target\n{}", schema.definition(Side::Source), schema.definition(Side::Target));
+            *log += &format!(
+                "-- source\n{}-- target\n{}",
+                schema.definition(Side::Source),
+                schema.definition(Side::Target)
+            );
         }
         let file = self.source.data_folder().join("rows");
         let mut changes = Changes { random, schema, file: file.to_str().expect("a plain name") };
@@ -332,7 +339,8 @@ async fn differs(source: &Client, target: &Client, schema: &Schema, nth: usize) 
 /// Where to look at what led to a failure.
 fn kept(seed: u64, log: &str, events: &[Event]) -> String {
     let path = std::env::temp_dir().join(format!("walferry-apply-{seed}.sql"));
-    let text = events.iter().fold(format!("{log}\n/* events\n"), |text, event| text + &format!("{event:?}\n"));
+    let text =
+        events.iter().fold(format!("{log}\n/* events\n"), |text, event| text + &format!("{event:?}\n"));
     match std::fs::write(&path, text) {
         Ok(()) => format!("\nwhat was done: {}", path.display()),
         Err(_) => String::new(),
