@@ -28,6 +28,8 @@ mod copy_both;
 mod dial;
 mod keepalive;
 mod negotiate;
+#[cfg(feature = "postgres")]
+mod ordinary;
 mod route;
 mod slot;
 mod socket;
@@ -56,6 +58,8 @@ pub use command::SystemIdentity;
 #[cfg(test)]
 pub(crate) use command::tests::{connected, connected_over, connected_to};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
+#[cfg(feature = "postgres")]
+pub(crate) use ordinary::{SqlConnection, sql_error};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
 

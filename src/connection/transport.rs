@@ -138,6 +138,12 @@ impl Transport {
         std::future::poll_fn(|cx| self.poll_message(cx)).await
     }
 
+    /// The socket, and what has been read from it beyond the last message.
+    #[cfg(feature = "postgres")]
+    pub(super) fn into_parts(self) -> (Socket, BytesMut) {
+        (self.socket, self.read)
+    }
+
     /// Says goodbye as well as it can be said at once, and closes.
     pub(crate) async fn close(mut self) {
         // The server ends the session at EOF just as well: a goodbye that cannot be sent is nothing to report.

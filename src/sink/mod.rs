@@ -27,10 +27,13 @@
 //!   order may stand there twice: its readers tell by the positions, which come again with it.
 
 mod batch;
+mod equality;
 #[cfg(feature = "json")]
 pub mod json;
 mod memory;
 mod output;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sql;
 pub mod testkit;
 

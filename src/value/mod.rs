@@ -94,7 +94,7 @@ pub use self::field::Field;
 pub use self::float::{Float4, Float8};
 pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
 #[cfg(feature = "net")]
-pub(crate) use self::leaf::is_object_name;
+pub(crate) use self::leaf::{holds_object_names, is_object_name};
 pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};
 pub use self::numeric::Numeric;
 pub use self::range::{Multirange, Range};

@@ -4,7 +4,8 @@ use super::SqlError;
 use super::statement::Statement;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, ReplicaIdentity};
-use crate::value::is_object_name;
+use crate::sink::equality::Equality;
+use crate::value::{holds_object_names, is_object_name};
 use crate::{Oid, Row, quote};
 
 /// What tells the row.
@@ -148,7 +149,7 @@ fn same_text(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text
             out.extend_from_slice(b"format('%s', ");
             quote::identifier(out, &column.name);
             out.extend_from_slice(b") COLLATE \"C\" = ");
-            if may_hold_names(column.type_oid) {
+            if holds_object_names(column.type_oid) {
                 // Printed here too, for here the `search_path` may be another one.
                 out.extend_from_slice(b"format('%s', ");
                 typed_as_column(statement, out, column, text);
@@ -158,43 +159,4 @@ fn same_text(statement: &Statement<'_>, out: &mut Vec<u8>, column: &Column, text
             }
         }
     }
-}
-
-/// What `=` of a type says of two values' texts.
-enum Equality {
-    /// Equal values have the same text; an index can find them.
-    Exact,
-    /// The same, under the collation of plain bytes.
-    ExactInBytes,
-    /// Equal values may have different texts, or there is no `=`, or it is not known.
-    Other,
-}
-
-impl Equality {
-    /// By the oids of the server's own types (`pg_type.dat`), which never change.
-    fn of(column: &Column) -> Self {
-        match u32::from(column.type_oid) {
-            // bool, bytea, "char", int8, int2, int4, oid, xid, tid, cid
-            16 | 17 | 18 | 20 | 21 | 23 | 26 | 27 | 28 | 29
-            // cidr, macaddr8, money, macaddr, inet
-            | 650 | 774 | 790 | 829 | 869
-            // date, time, timestamp, timestamptz, bit, varbit
-            | 1082 | 1083 | 1114 | 1184 | 1560 | 1562
-            // uuid, pg_lsn, xid8
-            | 2950 | 3220 | 5069 => Self::Exact,
-            _ if is_object_name(column.type_oid) => Self::Exact,
-            // name, text, varchar
-            19 | 25 | 1043 => Self::ExactInBytes,
-            // char(n) is padded to n; without n trailing blanks differ and `=` doesn't see it
-            1042 if column.type_modifier >= 0 => Self::ExactInBytes,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Whether values hold names of objects in them: arrays of the types above, and whatever someone made (a composite, a
-/// domain).
-fn may_hold_names(type_oid: Oid) -> bool {
-    let is_array = matches!(u32::from(type_oid), 1008 | 2207..=2211 | 3735 | 3770 | 4090 | 4097 | 4192);
-    is_array || type_oid >= Oid::FIRST_UNPINNED
 }

@@ -1,0 +1,473 @@
+//! Batches of events as transactions of the target.
+
+use std::sync::Arc;
+
+use super::error::{ApplyError, ApplyErrorKind, ChangePlace};
+use super::fold::{Fold, Step};
+use super::gathered::{self, Objection};
+use super::inflight::{Expected, InFlight, Trouble};
+use super::ordered;
+use super::progress::{self, ADVANCE};
+use super::session::{Session, failed};
+use super::statistics::Monitor;
+use crate::event::{Acknowledge as _, Begin, Change, Event};
+use crate::session::Fingerprint;
+use crate::{Lsn, Row, trace};
+
+/// So many events of a transaction whose end hasn't come wait for it; more are applied before it ends.
+const HELD_EVENTS: usize = 10_000;
+const HELD_BYTES: usize = 8 << 20;
+
+const APPLYING: &str = "while it applied changes";
+
+/// So many statements for one row each are on their way at a time.
+const WINDOW: usize = 256;
+
+/// Applies events to the target.
+#[derive(Debug)]
+pub(super) struct Applier {
+    pub(super) session: Session,
+    pub(super) name: String,
+    gathers: bool,
+    monitor: Monitor,
+    /// Where the target stands.
+    progress: Option<Fingerprint>,
+    /// Events of a transaction whose end hasn't come.
+    held: Vec<Event>,
+    held_bytes: usize,
+    /// Whether the target is in a transaction that has a part of one of the source's.
+    pub(super) is_open: bool,
+    /// Whether the transaction that comes was prepared before, and is left out.
+    pub(super) is_prepared: bool,
+    /// How many changes of it were applied.
+    open_changes: u64,
+}
+
+impl Applier {
+    pub(super) fn new(session: Session, name: String, gathers: bool, monitor: Monitor) -> Self {
+        Self {
+            session,
+            name,
+            gathers,
+            monitor,
+            progress: None,
+            held: Vec::new(),
+            held_bytes: 0,
+            is_open: false,
+            is_prepared: false,
+            open_changes: 0,
+        }
+    }
+
+    /// Where the target stands, by its own account.
+    pub(super) async fn progress(&mut self) -> Result<Option<Fingerprint>, ApplyError> {
+        progress::prepare(&self.session, &self.name).await?;
+        self.progress = progress::read(&self.session, &self.name).await?;
+        Ok(self.progress.clone())
+    }
+
+    pub(super) async fn set_progress(&mut self, progress: Fingerprint) -> Result<(), ApplyError> {
+        let before = self.progress.as_ref().map(|before| before.resume_lsn);
+        progress::write(&self.session, &self.name, before, &progress).await?;
+        self.progress = Some(progress);
+        Ok(())
+    }
+
+    pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
+        progress::flush(&self.session).await
+    }
+
+    /// Forgets what there is of a transaction whose end hasn't come.
+    pub(super) async fn rollback(&mut self) -> Result<(), ApplyError> {
+        self.held.clear();
+        self.held_bytes = 0;
+        self.open_changes = 0;
+        self.is_prepared = false;
+        if std::mem::take(&mut self.is_open) {
+            self.command("ROLLBACK").await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn write(&mut self, events: Vec<Event>) -> Result<(), ApplyError> {
+        self.held_bytes += events.iter().map(Event::byte_len).sum::<usize>();
+        if self.held.is_empty() {
+            self.held = events;
+        } else {
+            self.held.extend(events);
+        }
+        let end = self.held.iter().rposition(|event| event.position().is_some()).map_or(0, |last| last + 1);
+        if end > 0 {
+            let rest = self.held.split_off(end);
+            let whole = std::mem::replace(&mut self.held, rest);
+            self.held_bytes = self.held.iter().map(Event::byte_len).sum();
+            self.whole(&whole).await?;
+        }
+        if self.held.len() >= HELD_EVENTS || self.held_bytes >= HELD_BYTES {
+            let part = std::mem::take(&mut self.held);
+            self.held_bytes = 0;
+            if !self.was_prepared(&part).await? {
+                self.part(&part).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Events up to the end of a transaction.
+    async fn whole(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        let mut left = events;
+        while !left.is_empty() {
+            let (now, rest) = left.split_at(super::prepared::run_of(left));
+            left = rest;
+            match now {
+                [.., Event::Prepare(_) | Event::CommitPrepared(_) | Event::RollbackPrepared(_)] => {
+                    self.prepared(now).await?;
+                }
+                _ => self.committed(now).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Events up to a commit.
+    async fn committed(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        let end = events.iter().rev().find_map(Event::position);
+        if self.together(events, end).await? {
+            self.count(events);
+            return Ok(());
+        }
+        self.in_order(events).await
+    }
+
+    /// Events of a transaction that goes on.
+    pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        if self.together(events, None).await? {
+            self.open_changes += changes(events);
+            return Ok(());
+        }
+        self.in_order(events).await
+    }
+
+    /// Applies events together, if that is wanted and can be done.
+    async fn together(&mut self, events: &[Event], end: Option<Lsn>) -> Result<bool, ApplyError> {
+        if !self.gathers {
+            return Ok(false);
+        }
+        // What is wrong with a table is told by the first change of it, behind those before.
+        let Ok(steps) = self.fold(events).await else { return Ok(false) };
+        match self.gather(&steps, events, end).await {
+            Ok(()) => Ok(true),
+            Err(objection) => self.take_back(objection).await.map(|()| false),
+        }
+    }
+
+    pub(super) fn count(&mut self, events: &[Event]) {
+        let is_end = |event: &&Event| event.position().is_some() && !matches!(event, Event::Message(_));
+        let transactions = events.iter().filter(is_end).count() as u64;
+        let changes = changes(events) + std::mem::take(&mut self.open_changes);
+        self.monitor.change(|statistics| {
+            statistics.transactions += transactions;
+            statistics.changes += changes;
+            statistics.batches += 1;
+        });
+    }
+
+    /// Applies what events come to, by few statements; and commits, if they have an end.
+    async fn gather(
+        &mut self,
+        steps: &[Step<'_>],
+        events: &[Event],
+        end: Option<Lsn>,
+    ) -> Result<(), Objection> {
+        let was_open = self.is_open;
+        let mut in_flight = InFlight::default();
+        if was_open {
+            self.send_command(&mut in_flight, "SAVEPOINT walferry");
+        } else if !steps.is_empty() {
+            self.send_command(&mut in_flight, "BEGIN");
+        }
+        for step in steps {
+            match step {
+                Step::Rows(index, rows) => {
+                    gathered::send(&mut self.session, &mut in_flight, *index, rows).await?;
+                }
+                Step::Change(number) => {
+                    if let Some(Event::Change(change)) = events.get(*number) {
+                        self.send_change(&mut in_flight, *number, change).await?;
+                    }
+                }
+            }
+        }
+        let is_open = was_open || !steps.is_empty();
+        let Some(end) = end else {
+            if was_open {
+                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
+            }
+            in_flight.settle(0).await?;
+            self.is_open = is_open;
+            return Ok(());
+        };
+        self.advance(&mut in_flight, end).await?;
+        in_flight.settle(0).await?;
+        self.is_open = false;
+        if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
+            // With it went what had been applied before, which can't be applied again from here.
+            return Err(if was_open {
+                Objection::Final(failed("while it committed", error).at(place(events, events.len() - 1)))
+            } else {
+                error.into()
+            });
+        }
+        self.moved(end);
+        Ok(())
+    }
+
+    /// What the changes come to.
+    async fn fold<'e>(&mut self, events: &'e [Event]) -> Result<Vec<Step<'e>>, ApplyError> {
+        let mut fold = Fold::new();
+        let mut last: Option<(usize, usize)> = None;
+        for (number, event) in events.iter().enumerate() {
+            let Event::Change(change) = event else { continue };
+            let Some(row) = change.rows().last() else {
+                fold.push(number, change, None);
+                continue;
+            };
+            let address = Arc::as_ptr(row.relation()).addr();
+            let index = match last {
+                Some((known, index)) if known == address => index,
+                _ => {
+                    let (index, replaced) = self.session.plan(row.relation(), row.types()).await?;
+                    if replaced {
+                        // The same table under another description: order counts.
+                        fold.settle();
+                    }
+                    last = Some((address, index));
+                    index
+                }
+            };
+            let plan = self.session.plan_at(index);
+            fold.push(number, change, plan.map(|plan| (index, plan.as_ref())));
+        }
+        Ok(fold.finish())
+    }
+
+    /// Undoes what was gathered, to apply it in order. What passes by itself is an error right away.
+    async fn take_back(&mut self, objection: Objection) -> Result<(), ApplyError> {
+        match objection {
+            Objection::Final(error) => return Err(error),
+            Objection::Target(Trouble::Server(error)) => {
+                let is_refusal = error.as_db_error().is_some();
+                let error = failed(APPLYING, error);
+                if error.is_retryable() || !is_refusal {
+                    return Err(error);
+                }
+                trace::debug!(%error, "what was gathered is applied in order");
+                drop(error);
+            }
+            Objection::Target(Trouble::Found(_)) | Objection::Values(_) => {}
+        }
+        self.monitor.change(|statistics| statistics.replayed_in_order += 1);
+        let undo = if self.is_open { "ROLLBACK TO SAVEPOINT walferry" } else { "ROLLBACK" };
+        self.command(undo).await?;
+        // What was believed of the tables may be what went wrong.
+        self.session.forget_plans();
+        Ok(())
+    }
+
+    /// Applies events one by one, each transaction by itself.
+    async fn in_order(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        let applied = self.one_by_one(events).await;
+        if applied.is_err() {
+            self.is_open = false;
+            // What counts is the first error.
+            let _ = self.command("ROLLBACK").await;
+        }
+        applied
+    }
+
+    async fn one_by_one(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        let mut in_flight = InFlight::default();
+        let mut first = 0;
+        for (number, event) in events.iter().enumerate() {
+            let sent = match event {
+                Event::Change(change) => {
+                    if !std::mem::replace(&mut self.is_open, true) {
+                        self.send_command(&mut in_flight, "BEGIN");
+                    }
+                    self.send_change(&mut in_flight, number, change).await
+                }
+                _ => Ok(()),
+            };
+            if let Err(objection) = sent {
+                // What was sent before it comes first.
+                self.settled(&mut in_flight, 0, events).await?;
+                return Err(self.objected(objection, events, number));
+            }
+            self.settled(&mut in_flight, WINDOW, events).await?;
+            if let Some(end) = event.position() {
+                self.settled(&mut in_flight, 0, events).await?;
+                self.commit(end).await.map_err(|error| error.at(place(events, number)))?;
+                let transaction = events.get(first..=number).unwrap_or_default();
+                self.count(transaction);
+                first = number + 1;
+            }
+        }
+        self.settled(&mut in_flight, 0, events).await?;
+        self.open_changes += changes(events.get(first..).unwrap_or_default());
+        Ok(())
+    }
+
+    async fn settled(
+        &self,
+        in_flight: &mut InFlight,
+        left: usize,
+        events: &[Event],
+    ) -> Result<(), ApplyError> {
+        let settled = in_flight.settle(left).await;
+        settled.map_err(|(number, trouble)| self.objected(Objection::Target(trouble), events, number))
+    }
+
+    /// Why the change of this number can't be applied.
+    fn objected(&self, objection: Objection, events: &[Event], number: usize) -> ApplyError {
+        let error = match objection {
+            Objection::Values(error) | Objection::Final(error) => error,
+            Objection::Target(Trouble::Found(found)) => ApplyError::new(ApplyErrorKind::RowCount { found }),
+            Objection::Target(Trouble::Server(error)) => failed(APPLYING, error),
+        };
+        let mut place = place(events, number);
+        if let Some(row) = row_of(events.get(number))
+            && let Some(plan) = self.session.plan_of(row.relation())
+            && !matches!(
+                events.get(number),
+                Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. }))
+            )
+        {
+            place.key = plan.key_names();
+        }
+        place.ordinal += self.open_changes;
+        error.at(place)
+    }
+
+    /// Commits what is open, and says where that is.
+    pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
+        let mut in_flight = InFlight::default();
+        let committed = async {
+            self.advance(&mut in_flight, end).await?;
+            in_flight.settle(0).await?;
+            if std::mem::take(&mut self.is_open) {
+                self.session.client().batch_execute("COMMIT").await?;
+            }
+            Ok(())
+        };
+        match committed.await {
+            Ok(()) => Ok(self.moved(end)),
+            Err(Objection::Target(Trouble::Found(_))) => Err(ApplyError::new(ApplyErrorKind::ProgressMoved)),
+            Err(Objection::Target(Trouble::Server(error))) => Err(failed("while it committed", error)),
+            Err(Objection::Values(error) | Objection::Final(error)) => Err(error),
+        }
+    }
+
+    fn moved(&mut self, end: Lsn) {
+        if let Some(progress) = &mut self.progress {
+            progress.resume_lsn = end;
+        }
+    }
+
+    /// Moves the progress, in the transaction that is open.
+    async fn advance(&mut self, in_flight: &mut InFlight, end: Lsn) -> Result<(), Objection> {
+        let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
+        let Some(before) = before else {
+            return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
+        };
+        let statement = self.session.other(ADVANCE).await?;
+        let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
+        let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
+        in_flight.send(advanced, Expected::Rows(1), 0);
+        Ok(())
+    }
+
+    /// Sends the statements of one change.
+    async fn send_change(
+        &mut self,
+        in_flight: &mut InFlight,
+        number: usize,
+        change: &Change,
+    ) -> Result<(), Objection> {
+        if let Change::Truncate { relations, restart_identity, .. } = change {
+            let mut plans = Vec::new();
+            for relation in relations {
+                let (index, _) = self.session.plan(relation, &crate::value::Types::new()).await?;
+                plans.extend(self.session.plan_at(index).map(Arc::clone));
+            }
+            let tables =
+                relations.iter().zip(&plans).map(|(relation, plan)| (relation.as_ref(), plan.as_ref()));
+            let sql = ordered::truncate(tables, *restart_identity);
+            let connection = self.session.connection();
+            let truncated = async move { connection.client().batch_execute(&sql).await.map(|()| 0) };
+            in_flight.send(truncated, Expected::Anything, number);
+            return Ok(());
+        }
+        let Some(row) = change.rows().last() else { return Ok(()) };
+        let (index, _) = self.session.plan(row.relation(), row.types()).await?;
+        let Some(plan) = self.session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+        for operation in ordered::operations(&plan, change)? {
+            let statement = self.session.statement(index, operation.shape).await?;
+            let connection = self.session.connection();
+            let parameters = operation.parameters;
+            let answer = async move { connection.client().execute_raw(&statement, parameters).await };
+            in_flight.send(answer, operation.expected, number);
+        }
+        Ok(())
+    }
+
+    fn send_command(&self, in_flight: &mut InFlight, sql: &'static str) {
+        let connection = self.session.connection();
+        let answer = async move { connection.client().batch_execute(sql).await.map(|()| 0) };
+        in_flight.send(answer, Expected::Anything, 0);
+    }
+
+    pub(super) async fn command(&self, sql: &str) -> Result<(), ApplyError> {
+        let done = self.session.client().batch_execute(sql).await;
+        done.map_err(|error| failed(APPLYING, error))
+    }
+}
+
+fn changes(events: &[Event]) -> u64 {
+    events.iter().filter(|event| matches!(event, Event::Change(_))).count() as u64
+}
+
+fn row_of(event: Option<&Event>) -> Option<&Row> {
+    match event? {
+        Event::Change(change) => change.rows().last(),
+        _ => None,
+    }
+}
+
+/// Where the event of this number stands in its transaction.
+fn place(events: &[Event], number: usize) -> ChangePlace {
+    let before = events.get(..=number).unwrap_or_default();
+    let begin: Option<(usize, &Begin)> =
+        before.iter().enumerate().rev().find_map(|(at, event)| match event {
+            Event::Begin(begin) => Some((at, begin)),
+            _ => None,
+        });
+    let inside = before.get(begin.map_or(0, |(at, _)| at)..).unwrap_or_default();
+    let relation = match events.get(number) {
+        Some(Event::Change(change)) => change.relations().next(),
+        _ => None,
+    };
+    ChangePlace {
+        operation: match events.get(number) {
+            Some(Event::Change(Change::Insert { .. } | Change::Snapshot { .. })) => "INSERT",
+            Some(Event::Change(Change::Update { .. })) => "UPDATE",
+            Some(Event::Change(Change::Delete { .. })) => "DELETE",
+            Some(Event::Change(Change::Truncate { .. })) => "TRUNCATE",
+            _ => "COMMIT",
+        },
+        table: relation.map(|relation| format!("{}.{}", relation.schema, relation.name)).unwrap_or_default(),
+        key: Vec::new(),
+        xid: begin.map(|(_, begin)| begin.xid),
+        commit_lsn: begin.map(|(_, begin)| begin.commit_lsn),
+        ordinal: changes(inside),
+    }
+}

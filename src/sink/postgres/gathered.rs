@@ -1,0 +1,222 @@
+//! Changes of many rows by few statements.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, pin_mut};
+use tokio_postgres::Statement;
+
+use super::encode::{Arrays, CopyRows, form};
+use super::error::ApplyError;
+use super::fold::{PlanIndex, Rows, Updated};
+use super::inflight::{Expected, InFlight, Trouble};
+use super::plan::{Key, Plan, PlanColumn};
+use super::session::Session;
+use super::statement::Shape;
+use crate::Row;
+
+/// As many rows as one statement takes, and as many bytes: then the next is sent while the server works on this one.
+const ROWS: usize = 1000;
+const BYTES: usize = 1 << 20;
+
+/// From here on, COPY costs less than a statement for each row.
+const COPY: usize = 16;
+
+/// What is given to COPY at once.
+const CHUNK: usize = 64 << 10;
+
+/// Why changes can't be applied together.
+#[derive(Debug)]
+pub(super) enum Objection {
+    /// A value has no form in which it could go, or the like: one by one, they will tell.
+    Values(ApplyError),
+    Target(Trouble),
+    /// They can't be applied in another way either.
+    Final(ApplyError),
+}
+
+impl From<ApplyError> for Objection {
+    fn from(error: ApplyError) -> Self {
+        Self::Values(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Objection {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Target(Trouble::Server(error))
+    }
+}
+
+impl From<(usize, Trouble)> for Objection {
+    fn from((_, trouble): (usize, Trouble)) -> Self {
+        Self::Target(trouble)
+    }
+}
+
+/// Sends what the rows of one table come to. The order of its four parts is a rule: see [`fold`](super::fold).
+pub(super) async fn send(
+    session: &mut Session,
+    in_flight: &mut InFlight,
+    index: PlanIndex,
+    rows: &Rows<'_>,
+) -> Result<(), Objection> {
+    let Some(plan) = session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+    let mut to = Table { session, in_flight, index, plan: &plan };
+    to.by_key(&rows.deleted, true).await?;
+    to.by_key(&rows.absent, false).await?;
+    for (set, updated) in by_columns(&rows.updated) {
+        to.update(&set, &updated).await?;
+    }
+    if rows.inserted.len() < COPY {
+        for row in &rows.inserted {
+            let parameters = super::ordered::inserted(&plan, row)?;
+            to.one(Shape::Insert, parameters, 1).await?;
+        }
+        return Ok(());
+    }
+    to.copy(&rows.inserted).await
+}
+
+/// Updates that assign to the same columns go together.
+fn by_columns<'u, 'r>(updated: &'u [Updated<'r>]) -> Vec<(Vec<usize>, Vec<&'u Updated<'r>>)> {
+    let mut groups: Vec<(Vec<usize>, Vec<&Updated<'_>>)> = Vec::new();
+    let mut at: HashMap<&[usize], usize> = HashMap::new();
+    for update in updated {
+        let group = *at.entry(&update.set).or_insert_with(|| {
+            groups.push((update.set.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        if let Some((_, group)) = groups.get_mut(group) {
+            group.push(update);
+        }
+    }
+    groups
+}
+
+struct Table<'a> {
+    session: &'a mut Session,
+    in_flight: &'a mut InFlight,
+    index: PlanIndex,
+    plan: &'a Plan,
+}
+
+impl<'a> Table<'a> {
+    /// Deletes the rows with these keys; or looks that there is none.
+    async fn by_key(&mut self, keys: &[&Row], delete: bool) -> Result<(), Objection> {
+        let plan = self.plan;
+        let forms: Vec<_> = key_columns(plan).map(form).collect();
+        let mut left = keys;
+        while !left.is_empty() {
+            let mut arrays = Arrays::of(key_columns(plan));
+            let count = self.fill(&mut arrays, left.iter().map(|key| (*key, *key)))?;
+            let shape = if delete {
+                Shape::DeleteMany { forms: forms.clone() }
+            } else {
+                Shape::CountMany { forms: forms.clone() }
+            };
+            let expected = if delete { count as u64 } else { 0 };
+            self.one(shape, arrays.parameters(), expected).await?;
+            left = left.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, set: &[usize], updated: &[&Updated<'_>]) -> Result<(), Objection> {
+        let plan = self.plan;
+        let columns = || key_columns(plan).chain(set.iter().filter_map(|index| plan.columns.get(*index)));
+        let forms: Vec<_> = columns().map(form).collect();
+        let mut left = updated;
+        while !left.is_empty() {
+            let mut arrays = Arrays::of(columns());
+            let count =
+                self.fill(&mut arrays, left.iter().map(|update| (update.key, update.new.as_ref())))?;
+            let forms = forms.clone();
+            // Nothing to assign, but the rows must be there.
+            let shape = if set.is_empty() {
+                Shape::CountMany { forms }
+            } else {
+                Shape::UpdateMany { set: set.to_vec(), forms }
+            };
+            let statement = self.session.statement(self.index, shape).await?;
+            self.send(statement, arrays.parameters(), count as u64);
+            left = left.get(count..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Adds as many rows as go into one statement, at least one: so many.
+    fn fill<'r>(
+        &self,
+        arrays: &mut Arrays<'_>,
+        rows: impl Iterator<Item = (&'r Row, &'r Row)>,
+    ) -> Result<usize, ApplyError> {
+        let keys = self.plan.key.columns().len();
+        let mut count = 0;
+        for (key, new) in rows.take(ROWS) {
+            arrays.push(keys, key, new)?;
+            count += 1;
+            if arrays.byte_len() >= BYTES {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
+    async fn one(
+        &mut self,
+        shape: Shape,
+        parameters: Vec<super::encode::Parameter>,
+        expected: u64,
+    ) -> Result<(), Objection> {
+        let statement = self.session.statement(self.index, shape).await?;
+        self.send(statement, parameters, expected);
+        Ok(())
+    }
+
+    fn send(&mut self, statement: Statement, parameters: Vec<super::encode::Parameter>, expected: u64) {
+        let connection = self.session.connection();
+        let answer = async move { connection.client().execute_raw(&statement, parameters).await };
+        self.in_flight.send(answer, Expected::Rows(expected), 0);
+    }
+
+    async fn copy(&mut self, rows: &[Cow<'_, Row>]) -> Result<(), Objection> {
+        let Some(first) = rows.first() else { return Ok(()) };
+        let mut lines = CopyRows::like(first, self.plan);
+        let shape = Shape::Copy { binary: lines.is_binary() };
+        let statement = self.session.statement(self.index, shape).await?;
+        let copy = self.session.client().copy_in::<_, Bytes>(&statement).await;
+        let copy = match copy {
+            Ok(copy) => copy,
+            Err(error) => {
+                // What was sent before it has failed, perhaps: that is the reason.
+                self.in_flight.settle(0).await?;
+                return Err(error.into());
+            }
+        };
+        pin_mut!(copy);
+        let mut count = 0;
+        for row in rows {
+            lines.push(row)?;
+            count += 1;
+            if lines.len() >= CHUNK && copy.send(lines.take()).await.is_err() {
+                // Why, the end says.
+                break;
+            }
+        }
+        // A copy that has failed says so here.
+        let sent = copy.send(lines.end()).await;
+        let copied = copy.finish().await?;
+        sent?;
+        if copied == count { Ok(()) } else { Err(Objection::Target(Trouble::Found(copied))) }
+    }
+}
+
+fn key_columns(plan: &Plan) -> impl Iterator<Item = &PlanColumn> {
+    let columns: &[usize] = match &plan.key {
+        Key::Unique(columns, _) => columns,
+        _ => &[],
+    };
+    columns.iter().filter_map(|index| plan.columns.get(*index))
+}

@@ -1,0 +1,270 @@
+//! How the changes of one table of the source become changes of the target's.
+
+use std::sync::Arc;
+
+use super::encode;
+use super::error::{ApplyError, ApplyErrorKind};
+use super::table::{Table, TableColumn, quoted};
+use crate::event::OldRow;
+use crate::pgoutput::{Column, Datum, Relation, ReplicaIdentity};
+use crate::value::{TypeKind, Types, holds_object_names};
+use crate::{Oid, Row};
+
+/// One table of the source beside the target's of the same name.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) relation: Arc<Relation>,
+    /// The target's table, quoted.
+    pub(super) target: String,
+    /// `ONLY `, where others inherit from it.
+    pub(super) only: &'static str,
+    /// The columns of the source, in its order.
+    pub(super) columns: Vec<PlanColumn>,
+    pub(super) key: Key,
+    /// Whether changes may be gathered into statements for many rows.
+    pub(super) gathers: bool,
+    /// Of a partitioned table and its partitions: the topmost of them, and whether it has partitions itself.
+    pub(super) family: Option<(Oid, bool)>,
+    /// The quoted names of all the target's columns that can be assigned, the source's first.
+    pub(super) assignable: Vec<String>,
+}
+
+/// A column of the source, and what the target's of the same name is.
+#[derive(Debug)]
+pub(super) struct PlanColumn {
+    /// Where it stands in the source's rows.
+    pub(super) index: usize,
+    pub(super) name: String,
+    pub(super) quoted: String,
+    pub(super) target: TableColumn,
+    /// Whether a binary value of the source's type is one of the target's.
+    pub(super) takes_binary: bool,
+    /// The source's type.
+    pub(super) source: Column,
+    /// Whether it is one of [`Key::Unique`] or [`Key::Columns`].
+    pub(super) in_key: bool,
+}
+
+/// What tells the row of an UPDATE or DELETE. Indexes into the columns.
+#[derive(Debug)]
+pub(super) enum Key {
+    /// Columns that the target holds once; and the operators by which it compares them.
+    Unique(Vec<usize>, Vec<String>),
+    /// Columns that the source holds once; whether the target does isn't known.
+    Columns(Vec<usize>),
+    /// The whole row, which the target may hold more than once.
+    Row,
+    None,
+}
+
+impl Plan {
+    pub(super) fn new(relation: &Arc<Relation>, types: &Types, table: Table) -> Result<Self, ApplyError> {
+        let missing: Vec<&Column> = relation
+            .columns
+            .iter()
+            .filter(|column| table.columns.iter().all(|known| known.name != column.name))
+            .collect();
+        if !missing.is_empty() {
+            return Err(missing_columns(relation, types, &missing));
+        }
+        let key = Key::of(relation, &table);
+        let assignable = assignable(relation, &table);
+        let family = table.family;
+        let gathers = table.holds_rows && !table.fires && relation.columns.iter().all(encode::gathers);
+        let mut known = table.columns;
+        let columns = relation.columns.iter().enumerate().filter_map(|(index, column)| {
+            let at = known.iter().position(|known| known.name == column.name)?;
+            let target = known.swap_remove(at);
+            Some(PlanColumn {
+                index,
+                name: column.name.clone(),
+                quoted: identifier(&column.name),
+                takes_binary: takes_binary(column.type_oid, types, &target),
+                source: column.clone(),
+                in_key: key.columns().contains(&index),
+                target,
+            })
+        });
+        Ok(Self {
+            target: quoted_target(relation),
+            only: if table.has_children { "ONLY " } else { "" },
+            columns: columns.collect(),
+            relation: Arc::clone(relation),
+            key,
+            gathers: gathers && !relation.columns.is_empty(),
+            family,
+            assignable,
+        })
+    }
+
+    /// The columns that an INSERT assigns: generated ones are the target's own.
+    pub(super) fn inserted(&self) -> impl Iterator<Item = (usize, &PlanColumn)> {
+        self.columns.iter().enumerate().filter(|(_, column)| !column.target.is_generated)
+    }
+
+    /// What an UPDATE has to do.
+    pub(super) fn assignments(&self, old: Option<&OldRow>, new: &Row) -> Assignments {
+        let mut found = Assignments::default();
+        let mut before = old.map(|old| old.row().tuple().iter());
+        for (index, (column, datum)) in self.columns.iter().zip(new.tuple()).enumerate() {
+            let before = before.as_mut().and_then(Iterator::next);
+            if datum == Datum::Unchanged || column.target.is_generated {
+                continue;
+            }
+            let before = match old {
+                Some(OldRow::Full(_)) => before,
+                Some(OldRow::Key(_)) if column.source.is_key => before,
+                // No old row means that the key is what it was.
+                None if column.source.is_key => Some(datum),
+                _ => None,
+            };
+            let is_same = before == Some(datum);
+            if column.in_key && !is_same {
+                found.key_changes = true;
+            }
+            match (column.target.is_always, before) {
+                _ if is_same && (column.in_key || column.target.is_always) => {}
+                (false, _) => found.set.push(index),
+                (true, Some(_)) => found.replaces = true,
+                (true, None) => found.replaces_if_other.push(index),
+            }
+        }
+        found
+    }
+
+    /// The columns by which a row is found, each with the operator that compares it; without one, by its text.
+    pub(super) fn found_by(&self) -> impl Iterator<Item = (&PlanColumn, Option<&str>)> {
+        let keyed = self.key.columns().iter().enumerate().filter_map(|(at, index)| {
+            let operator = match &self.key {
+                Key::Unique(_, operators) => operators.get(at).map_or("=", String::as_str),
+                _ => "=",
+            };
+            Some((self.columns.get(*index)?, Some(operator)))
+        });
+        let is_row = matches!(self.key, Key::Row);
+        let compared = self.columns.iter().filter(move |column| is_row && !column.target.is_generated);
+        keyed.chain(compared.map(|column| (column, None)))
+    }
+
+    /// The same columns of a row.
+    pub(super) fn found_by_of<'a>(
+        &'a self,
+        row: &'a Row,
+    ) -> impl Iterator<Item = (&'a PlanColumn, Option<&'a str>, Datum<'a>)> {
+        self.found_by().map(|(column, operator)| {
+            let datum = row.tuple().get(column.index).unwrap_or(Datum::Unchanged);
+            (column, operator, datum)
+        })
+    }
+
+    /// The names of the columns by which a row is found.
+    pub(super) fn key_names(&self) -> Vec<String> {
+        self.key.columns().iter().filter_map(|index| Some(self.columns.get(*index)?.name.clone())).collect()
+    }
+}
+
+/// What an UPDATE has to do.
+#[derive(Debug, Default)]
+pub(super) struct Assignments {
+    /// Columns to assign.
+    pub(super) set: Vec<usize>,
+    /// Whether the row is another one by its key.
+    pub(super) key_changes: bool,
+    /// Whether a column changes that no UPDATE may assign to.
+    pub(super) replaces: bool,
+    /// Such columns that may have changed.
+    pub(super) replaces_if_other: Vec<usize>,
+}
+
+impl Key {
+    fn of(relation: &Relation, table: &Table) -> Self {
+        let is_full = relation.replica_identity == ReplicaIdentity::Full;
+        let sent = |index: &usize| {
+            let name = &table.columns.get(*index)?.name;
+            relation.columns.iter().position(|column| column.name == *name && (is_full || column.is_key))
+        };
+        for unique in &table.keys {
+            let columns: Option<Vec<usize>> = unique.columns.iter().map(sent).collect();
+            let Some(columns) = columns.filter(|columns| !columns.is_empty()) else { continue };
+            return Self::Unique(columns, unique.operators.clone());
+        }
+        let flagged = || relation.columns.iter().enumerate().filter(|(_, column)| column.is_key);
+        match relation.replica_identity {
+            ReplicaIdentity::Full => Self::Row,
+            _ if flagged().next().is_none() => Self::None,
+            _ => Self::Columns(flagged().map(|(index, _)| index).collect()),
+        }
+    }
+
+    pub(super) fn columns(&self) -> &[usize] {
+        match self {
+            Self::Unique(columns, _) | Self::Columns(columns) => columns,
+            Self::Row | Self::None => &[],
+        }
+    }
+}
+
+fn assignable(relation: &Relation, table: &Table) -> Vec<String> {
+    let sent = |column: &&TableColumn| relation.columns.iter().any(|sent| sent.name == column.name);
+    let columns = table.columns.iter().filter(|column| !column.is_generated);
+    let (first, rest): (Vec<_>, Vec<_>) = columns.partition(sent);
+    first.into_iter().chain(rest).map(|column| identifier(&column.name)).collect()
+}
+
+/// A number of a type that stands inside a binary value means another type there, if it is one of users; so does that of an
+/// object. The label of an enum is its text.
+fn takes_binary(source: Oid, types: &Types, target: &TableColumn) -> bool {
+    let Some(base) = types.base(source) else { return false };
+    match &base.kind {
+        TypeKind::Enum { .. } => target.is_enum && quoted(&base.schema, &base.name) == target.type_name,
+        _ => {
+            // tsquery and its array: no server reads an empty one in binary, though each sends it.
+            let reads = !matches!(u32::from(base.oid), 3615 | 3645) && !holds_object_names(base.oid);
+            base.oid < Oid::FIRST_UNPINNED && base.oid == target.type_oid && reads
+        }
+    }
+}
+
+pub(super) fn quoted_target(relation: &Relation) -> String {
+    quoted(&relation.schema, &relation.name)
+}
+
+fn missing_columns(relation: &Relation, types: &Types, missing: &[&Column]) -> ApplyError {
+    let columns = missing.iter().map(|column| column.name.clone()).collect();
+    let added: Vec<String> = missing
+        .iter()
+        .map(|column| format!("ADD COLUMN {} {}", identifier(&column.name), type_name(column, types)))
+        .collect();
+    let table = quoted_target(relation);
+    ApplyError::new(ApplyErrorKind::MissingColumns { columns })
+        .with_hint(format!("on the target: ALTER TABLE {table} {}", added.join(", ")))
+}
+
+/// A type as it is written in SQL, as far as the wire tells.
+fn type_name(column: &Column, types: &Types) -> String {
+    let Some(known) = types.get(column.type_oid) else {
+        return format!("(type {} of the source)", column.type_oid);
+    };
+    if known.schema != "pg_catalog" {
+        return quoted(&known.schema, &known.name);
+    }
+    let (name, modifier) = (known.name.as_ref(), column.type_modifier);
+    match name {
+        _ if modifier < 0 => identifier(name),
+        "varchar" | "bpchar" => format!("{name}({})", modifier - 4),
+        "bit" | "varbit" | "time" | "timetz" | "timestamp" | "timestamptz" => format!("{name}({modifier})"),
+        "numeric" => {
+            let packed = modifier - 4;
+            // The scale is signed, in 11 bits, from 15 on; before that it was never negative.
+            let scale = ((packed & 0x7ff) ^ 1024) - 1024;
+            format!("numeric({},{scale})", (packed >> 16) & 0xffff)
+        }
+        _ => identifier(name),
+    }
+}
+
+pub(super) fn identifier(name: &str) -> String {
+    let mut out = Vec::new();
+    crate::quote::identifier(&mut out, name);
+    String::from_utf8_lossy(&out).into_owned()
+}

@@ -1,0 +1,118 @@
+//! How far the target is, in the target: changed in the transaction that brings the changes.
+
+use tokio_postgres::types::ToSql;
+
+use super::error::{ApplyError, ApplyErrorKind};
+use super::session::{Session, failed};
+use crate::Lsn;
+use crate::session::Fingerprint;
+
+const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.progress') IS NOT NULL";
+
+const CREATE: &str = "CREATE SCHEMA IF NOT EXISTS walferry; \
+     CREATE TABLE IF NOT EXISTS walferry.progress (\
+     name pg_catalog.text PRIMARY KEY, system_id pg_catalog.text NOT NULL, timeline pg_catalog.int8 NOT NULL, \
+     database pg_catalog.text NOT NULL, slot pg_catalog.text NOT NULL, resume_lsn pg_catalog.pg_lsn NOT NULL, \
+     updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()); \
+     COMMENT ON TABLE walferry.progress IS 'How far each stream of changes is applied to this database'";
+
+/// Waits for a process that was killed while its last statement runs on.
+const LOCK: &str = "SET lock_timeout = '60s'";
+const LOCKED: &str =
+    "SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext('walferry'), pg_catalog.hashtext($1))";
+const UNLOCK: &str = "SET lock_timeout = 0";
+
+const READ: &str = "SELECT system_id, timeline, database, slot, resume_lsn::pg_catalog.text \
+     FROM walferry.progress WHERE name = $1";
+
+const INSERT: &str = "INSERT INTO walferry.progress (name, system_id, timeline, database, slot, resume_lsn) \
+     VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.text::pg_catalog.pg_lsn) ON CONFLICT (name) DO NOTHING";
+
+const REPLACE: &str = "UPDATE walferry.progress SET system_id = $2, timeline = $3, database = $4, slot = $5, \
+     resume_lsn = $6::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
+     WHERE name = $1 AND resume_lsn = $7::pg_catalog.text::pg_catalog.pg_lsn";
+
+/// Moves it: in the transaction of the changes, and only from where this sink has put it.
+pub(super) const ADVANCE: &str = "UPDATE walferry.progress \
+     SET resume_lsn = $2::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
+     WHERE name = $1 AND resume_lsn = $3::pg_catalog.text::pg_catalog.pg_lsn";
+
+/// Makes room for it, and sees to it that nobody else uses the name.
+pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyError> {
+    let prepared = async {
+        let client = session.client();
+        let exists: bool = client.query_one(EXISTS, &[]).await?.try_get(0)?;
+        if !exists {
+            client.batch_execute(CREATE).await?;
+        }
+        client.batch_execute(LOCK).await?;
+        client.execute(LOCKED, &[&name]).await?;
+        client.batch_execute(UNLOCK).await
+    };
+    prepared.await.map_err(|error| {
+        let is_locked = error.code().is_some_and(|code| code.code() == "55P03");
+        let error = failed("making room for the progress in the target", error);
+        if is_locked {
+            error.with_hint("another process applies changes under the same name: stop it")
+        } else {
+            error
+        }
+    })
+}
+
+pub(super) async fn read(session: &Session, name: &str) -> Result<Option<Fingerprint>, ApplyError> {
+    let row = session.client().query_opt(READ, &[&name]).await;
+    let Some(row) = row.map_err(|error| failed("reading the progress of the target", error))? else {
+        return Ok(None);
+    };
+    let read = || {
+        let (system_id, resume_lsn): (&str, &str) = (row.try_get(0).ok()?, row.try_get(4).ok()?);
+        Some(Fingerprint {
+            system_id: system_id.parse().ok()?,
+            timeline: u32::try_from(row.try_get::<_, i64>(1).ok()?).ok()?,
+            database: row.try_get(2).ok()?,
+            slot: row.try_get(3).ok()?,
+            resume_lsn: resume_lsn.parse().ok()?,
+        })
+    };
+    read().map(Some).ok_or_else(|| ApplyError::new(ApplyErrorKind::ProgressUnreadable))
+}
+
+/// Makes it durable by itself.
+pub(super) async fn write(
+    session: &Session,
+    name: &str,
+    before: Option<Lsn>,
+    progress: &Fingerprint,
+) -> Result<(), ApplyError> {
+    let (system_id, lsn) = (progress.system_id.to_string(), progress.resume_lsn.to_string());
+    let (timeline, before) = (i64::from(progress.timeline), before.map(|lsn| lsn.to_string()));
+    let mut parameters: Vec<&(dyn ToSql + Sync)> =
+        vec![&name, &system_id, &timeline, &progress.database, &progress.slot, &lsn];
+    let sql = match &before {
+        Some(before) => {
+            parameters.push(before);
+            REPLACE
+        }
+        None => INSERT,
+    };
+    let written = async {
+        session.client().batch_execute(&format!("SET synchronous_commit = {}", session.durably)).await?;
+        let rows = session.client().execute(sql, &parameters).await?;
+        session.client().batch_execute("SET synchronous_commit = off").await?;
+        Ok(rows)
+    };
+    match written.await.map_err(|error| failed("writing the progress of the target", error))? {
+        1 => Ok(()),
+        _ => Err(ApplyError::new(ApplyErrorKind::ProgressMoved)),
+    }
+}
+
+/// Makes everything durable that was committed: a commit that waits for the log waits for all that is before it there.
+pub(super) async fn flush(session: &Session) -> Result<(), ApplyError> {
+    let sql = format!(
+        "BEGIN; SET LOCAL synchronous_commit = {}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT",
+        session.durably
+    );
+    session.client().batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
+}
