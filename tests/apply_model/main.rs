@@ -41,6 +41,17 @@ fn the_model_holds_for_psql() {
     support::on_each_server(|server| every_seed(server, (40, 1000), false, Psql::open));
 }
 
+/// Museum 23: whatever the source does, at the end of each step both targets hold the same rows.
+#[test]
+fn museum_23_random_transactions_arrive_under_random_constraints() {
+    support::on_each_server(|server| {
+        every_seed(server, (500, 20_000), true, async |target, database, stream, chunk| {
+            let gathers = database == world::TARGETS[0];
+            sinks::open(target, database, gathers, stream, &format!("chunk {chunk}")).await
+        });
+    });
+}
+
 fn every_seed<S: ChangeSink>(
     server: &Server,
     (usually, long): (u64, u64),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Client;
+use walferry::sink::postgres::{ApplyError, PostgresSink};
 use walferry::stream::Streaming;
 use walferry::{Batch, ChangeSink, Config, Connection, Error, Event, ReplicationStream, StreamOptions};
 
-use crate::sinks::{self, Sink, SinkError};
+use crate::sinks;
 use crate::support::{self, Cluster, Server};
 use crate::world::{connect, drain};
 
@@ -17,7 +18,7 @@ pub(crate) struct Pair {
     pub(crate) source: Client,
     pub(crate) target: Client,
     pub(crate) stream: ReplicationStream,
-    pub(crate) sink: Sink,
+    pub(crate) sink: PostgresSink,
     pub(crate) gathers: bool,
     pub(crate) names: [String; 2],
 }
@@ -86,7 +87,7 @@ impl Pair {
     }
 
     /// Statements on the source, and what becomes of them, as one batch.
-    pub(crate) async fn try_change(&mut self, sql: &str) -> Result<(), SinkError> {
+    pub(crate) async fn try_change(&mut self, sql: &str) -> Result<(), ApplyError> {
         let events = self.events(sql).await;
         self.apply(events).await
     }
@@ -99,7 +100,7 @@ impl Pair {
         drain(&mut self.stream, &self.source).await
     }
 
-    pub(crate) async fn apply(&mut self, events: Vec<Event>) -> Result<(), SinkError> {
+    pub(crate) async fn apply(&mut self, events: Vec<Event>) -> Result<(), ApplyError> {
         let mut batch = Batch::default();
         batch.extend(events);
         self.sink.write(batch).await?;

@@ -116,6 +116,21 @@ fn museum_23_a_row_with_null_is_found() {
     });
 }
 
+/// A unique column that may be NULL holds NULL many times: it doesn't tell those rows apart.
+#[test]
+fn museum_23_a_row_with_null_in_a_unique_column_is_found() {
+    let tables =
+        "CREATE TABLE t (a int UNIQUE, b text, c int, UNIQUE (b, c)); ALTER TABLE t REPLICA IDENTITY FULL";
+    everywhere("null_unique", Plan { tables, ..Plan::default() }, async |mut pair: Pair| {
+        pair.change("INSERT INTO t VALUES (NULL, 'x', 1), (NULL, 'y', 1), (1, 'z', NULL), (2, 'z', NULL), (NULL, 'z', NULL), (NULL, 'z', NULL)")
+            .await;
+        pair.change("DELETE FROM t WHERE b = 'x'; UPDATE t SET c = 2 WHERE b = 'y'; DELETE FROM t WHERE a = 1; DELETE FROM t WHERE ctid = '(0,6)'")
+            .await;
+        pair.change("BEGIN; UPDATE t SET a = 9 WHERE c = 2; UPDATE t SET a = NULL WHERE a = 2; UPDATE t SET c = 3 WHERE a = 9; COMMIT").await;
+        assert_eq!(pair.agree("SELECT * FROM t").await, ["(,z,)", "(,z,)", "(9,y,3)"]);
+    });
+}
+
 /// planetscale/pgcopydb #28. Besides: values that are equal and not the same.
 #[test]
 fn museum_23_types_without_equality_and_values_that_are_only_equal() {

@@ -1,17 +1,22 @@
-//! The sink under test.
+//! The sink under test, as a pipeline begins with it.
 
-use walferry::ReplicationStream;
+use walferry::sink::Progress;
+use walferry::sink::postgres::PostgresSink;
+use walferry::{ChangeSink as _, Config, Lsn, ReplicationStream};
 
 use crate::support::Cluster;
-pub(crate) type Sink = crate::psql::Psql;
-pub(crate) type SinkError = walferry::sink::sql::SqlError;
+
 pub(crate) async fn open(
     target: &Cluster,
     database: &str,
     gathers: bool,
     stream: &ReplicationStream,
     name: &str,
-) -> Sink {
-    _ = (gathers, name);
-    crate::psql::Psql::open(target, database, stream, 0).await
+) -> PostgresSink {
+    let config: Config = target.conninfo(database).parse().expect("the string is right");
+    let mut sink = PostgresSink::new(config, name).gather(gathers);
+    if let Progress::None = sink.progress().await.expect("the target is there") {
+        sink.set_progress(&stream.fingerprint(Lsn::ZERO)).await.expect("the target is there");
+    }
+    sink
 }
