@@ -236,3 +236,31 @@ fn museum_17_what_is_out_of_line_and_unchanged_stays() {
         }
     });
 }
+
+/// Each is sent in binary by every server, and refused by each.
+#[test]
+fn binary_values_that_no_server_reads_go_as_text() {
+    let columns = "o oidvector, i int2vector, q tsquery, os oidvector[], qs tsquery[]";
+    let tables = format!(
+        "CREATE TABLE t (id int PRIMARY KEY, {columns}); CREATE TABLE f ({columns}); CREATE TABLE k (o oidvector PRIMARY KEY, n int)"
+    );
+    let on_source = "ALTER TABLE f REPLICA IDENTITY FULL";
+    everywhere(
+        "unread",
+        Plan { tables: &tables, on_source, binary: true, ..Plan::default() },
+        async |mut pair: Pair| {
+            let empty = "'', '', '', ARRAY['', '1 2']::oidvector[], ARRAY['', 'a']::tsquery[]";
+            pair.change(&format!("INSERT INTO t SELECT i, {empty} FROM generate_series(1, 30) i; INSERT INTO f VALUES ({empty}), (NULL); INSERT INTO k VALUES ('', 1), ('1', 2)"))
+            .await;
+            pair.change("UPDATE t SET o = '1 2', i = '3' WHERE id < 3; UPDATE t SET o = '', i = '', q = '' WHERE id < 9; UPDATE f SET o = '5' WHERE o = ''; DELETE FROM f WHERE o IS NULL")
+            .await;
+            pair.change(
+                "UPDATE k SET n = 3 WHERE o = ''; DELETE FROM k WHERE n = 3; INSERT INTO k VALUES ('', 4)",
+            )
+            .await;
+            for table in ["t", "f", "k"] {
+                pair.agree(&format!("SELECT * FROM {table}")).await;
+            }
+        },
+    );
+}
