@@ -253,6 +253,8 @@ impl Error {
             Self::Server(error) => error.known_hint().or(error.hint.as_deref()),
             Self::Connect(error) => error.last()?.hint(),
             Self::Source(changed) => Some(changed.hint()),
+            #[cfg(feature = "postgres")]
+            Self::Sink(error) => error.downcast_ref::<crate::sink::postgres::ApplyError>()?.hint(),
             Self::Setting { .. } => {
                 Some("connect to the server itself, not through a pooler that filters settings")
             }

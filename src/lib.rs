@@ -95,6 +95,7 @@
 //! | `tls` | yes | TLS for connections, by rustls |
 //! | `serde` | yes | rows as Rust types: `de`; `Serialize` and `Deserialize` for the shared words and for values |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
+//! | `postgres` | no | another PostgreSQL as a target: the sink that applies changes to it |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
 //! | `with-bigdecimal-0_4` | no | conversions between [`value`]s and the types of bigdecimal 0.4 |
 //! | `with-bit-vec-0_8` | no | the same for bit-vec 0.8 |

@@ -87,7 +87,7 @@ fn a_module_uses_only_those_declared_above_it() {
         for name in used(&code(&path), &modules) {
             let other = modules.iter().position(|known| *known == name).expect("it was found among them");
             // What can go wrong is declared before what can fail, and knows its parts' errors.
-            let is_error_part = module == "error" && name == "connection";
+            let is_error_part = module == "error" && ["connection", "sink"].contains(&name.as_str());
             assert!(
                 other <= rank || is_error_part,
                 "{} uses {name}, which is declared below",
@@ -155,6 +155,34 @@ fn the_pure_half_builds_on_eight_packages_without_tokio() {
     let expected =
         ["bytes", "proc-macro2", "quote", "syn", "thiserror", "thiserror-impl", "unicode-ident", "walferry"];
     assert_eq!(packages(&["--no-default-features"]), expected.map(str::to_owned).into());
+}
+
+#[test]
+fn the_feature_postgres_adds_its_client_and_what_that_needs() {
+    let net = packages(&["--no-default-features", "--features", "net"]);
+    let found = packages(&["--no-default-features", "--features", "postgres"]);
+    let added: BTreeSet<_> = found.difference(&net).map(String::as_str).collect();
+    let expected = [
+        "async-trait",
+        "futures-channel",
+        "futures-task",
+        "futures-util",
+        "lock_api",
+        "log",
+        "parking_lot",
+        "parking_lot_core",
+        "percent-encoding",
+        "phf",
+        "phf_shared",
+        "postgres-types",
+        "scopeguard",
+        "siphasher",
+        "slab",
+        "smallvec",
+        "tokio-postgres",
+        "whoami",
+    ];
+    assert_eq!(added, expected.into());
 }
 
 #[test]

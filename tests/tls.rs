@@ -10,6 +10,7 @@
 
 #[path = "tls/pki.rs"]
 mod pki;
+mod program;
 mod support;
 
 use std::process::Command;
@@ -455,5 +456,39 @@ async fn ignores_sslmode_on_a_unix_socket() {
     for mode in MODES {
         let conninfo = format!("{} sslmode={mode}", cluster.conninfo("postgres"));
         assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::InClear, "{mode}");
+    }
+}
+
+/// The client that applies changes has no TLS of its own, and no SCRAM: nothing gets in where these are not in force.
+#[test]
+fn changes_go_to_a_target_by_the_same_rules() {
+    let authority = Authority::new("root", pki::P256);
+    let pair = authority.server(&["localhost"]);
+    let home = Wallet::new();
+    let root = home.put("ca.crt", &authority.pem());
+    for server in support::servers() {
+        let cluster = with_tls(&server, &pair).hba("hostssl all ferry 127.0.0.1/32 scram-sha-256").start();
+        cluster.psql("postgres", "CREATE ROLE ferry SUPERUSER LOGIN PASSWORD 's3cret'");
+        cluster.psql(
+            "postgres",
+            "CREATE TABLE notes (id int PRIMARY KEY, author text, body text, scan text);
+             CREATE TABLE drafts (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)",
+        );
+        let base = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} dbname=postgres user=ferry password=s3cret",
+            cluster.tcp_port()
+        );
+        let replay = |parameters: &str| {
+            let mut command = program::replay();
+            command.args(["--to", "postgres", "--target", &format!("{base} {parameters}")]);
+            command
+        };
+        for refused in ["sslmode=disable", "sslmode=verify-full sslrootcert=/nonexistent"] {
+            assert!(!replay(refused).output().unwrap().status.success(), "{refused}");
+        }
+        let verified = format!("sslmode=verify-full sslrootcert={root} channel_binding=require");
+        let told = program::last_line(&program::run(&mut replay(&verified)));
+        assert!(told.starts_with("replayed 6 transactions, 10 changes"), "{told}");
+        assert_eq!(cluster.psql("postgres", "SELECT count(*) FROM notes"), "3");
     }
 }

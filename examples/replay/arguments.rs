@@ -36,9 +36,13 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) from_capture: Option<PathBuf>,
 
-    /// What to write
-    #[arg(long, value_enum, default_value_t = Target::Sql)]
-    pub(crate) to: Target,
+    /// What to write, or where to apply the changes
+    #[arg(long, value_enum, default_value_t = Destination::Sql)]
+    pub(crate) to: Destination,
+
+    /// The server to apply to, with --to postgres: a libpq URI or key=value string; PG* variables and the password file complete it, as they do the source
+    #[arg(long, value_name = "CONNINFO", required_if_eq("to", "postgres"), conflicts_with = "output", value_parser = conninfo)]
+    pub(crate) target: Option<Conninfo>,
 
     /// How values become JSON, with --to json: exactly as they were sent, or as numbers, arrays and objects
     #[arg(long, value_enum, value_name = "MAPPING")]
@@ -126,11 +130,13 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Target {
+pub(crate) enum Destination {
     /// A psql script, one transaction per source transaction
     Sql,
     /// JSON lines, one event a line
     Json,
+    /// Another server: each transaction exactly once, from where the target itself says that it stands
+    Postgres,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -226,9 +232,13 @@ impl Arguments {
     /// The command line; does not return if it is wrong.
     pub(crate) fn read() -> Self {
         let arguments = Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
-        if arguments.json_mapping.is_some() && arguments.to != Target::Json {
-            let message = "--json-mapping is for --to json";
-            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        for (is_given, option, destination) in [
+            (arguments.json_mapping.is_some(), "--json-mapping is for --to json", Destination::Json),
+            (arguments.target.is_some(), "--target is for --to postgres", Destination::Postgres),
+        ] {
+            if is_given && arguments.to != destination {
+                Self::command().error(ErrorKind::ArgumentConflict, option).exit();
+            }
         }
         arguments
     }
@@ -258,12 +268,12 @@ impl Arguments {
 
 /// What clap would repeat may hold a password: the connection string, or a part of it that lost its quotes.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let of_source = matches!(
+    let of_server = matches!(
         error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(argument)) if argument.starts_with("--source")
+        Some(ContextValue::String(argument)) if ["--source", "--target"].iter().any(|option| argument.starts_with(option))
     );
     let hidden = match error.kind() {
-        ErrorKind::ValueValidation if of_source => ContextKind::InvalidValue,
+        ErrorKind::ValueValidation if of_server => ContextKind::InvalidValue,
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
         _ => return error,
     };

@@ -16,11 +16,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
 use walferry::pipeline::Statistics;
 use walferry::sink::json::{JsonSink, Mapping};
+use walferry::sink::postgres::PostgresSink;
 use walferry::sink::sql::SqlSink;
 use walferry::sink::{ChangeSink, Output};
-use walferry::{Error, Pipeline};
+use walferry::{Config, Error, Pipeline};
 
-use self::arguments::{Arguments, Target};
+use self::arguments::{Arguments, Conninfo, Destination};
 use self::source::Source;
 
 fn main() -> ExitCode {
@@ -60,21 +61,50 @@ fn fail(error: &Error) -> ExitCode {
 
 async fn replay(arguments: &Arguments) -> Result<Statistics, Error> {
     let mut shutdown = interrupted()?;
+    if let Some(target) = &arguments.target {
+        return apply(arguments, target, shutdown).await;
+    }
     let (output, source) = tokio::select! {
         biased;
         opened = open(arguments) => opened?,
         () = &mut shutdown => return Ok(Statistics::default()),
     };
-    match arguments.to {
-        Target::Sql => {
-            let catalog: Catalog = source.context().catalog.clone();
-            run(arguments, source, SqlSink::new(output, catalog), shutdown).await
-        }
-        Target::Json => {
-            let mapping = arguments.json_mapping.map(Mapping::from).unwrap_or_default();
-            run(arguments, source, JsonSink::new(output).mapping(mapping), shutdown).await
-        }
+    if arguments.to == Destination::Json {
+        let mapping = arguments.json_mapping.map(Mapping::from).unwrap_or_default();
+        return run(arguments, source, JsonSink::new(output).mapping(mapping), shutdown).await;
     }
+    let catalog: Catalog = source.context().catalog.clone();
+    run(arguments, source, SqlSink::new(output, catalog), shutdown).await
+}
+
+/// Into another server.
+async fn apply(
+    arguments: &Arguments,
+    target: &Conninfo,
+    mut shutdown: impl Future<Output = ()> + Unpin,
+) -> Result<Statistics, Error> {
+    let target = secrets::TARGET.whole(target).complete_from_environment()?;
+    for warning in target.warnings() {
+        eprintln!("warning: --target: {warning}");
+    }
+    let (sink, source) = tokio::select! {
+        biased;
+        opened = open_target(arguments, target) => opened?,
+        () = &mut shutdown => return Ok(Statistics::default()),
+    };
+    run(arguments, source, sink, shutdown).await
+}
+
+/// The target keeps its progress under the name of the slot. It is reached before the source is: a slot that is made for
+/// a target that can't be reached would hold back the source's log for nobody.
+async fn open_target(arguments: &Arguments, target: Config) -> Result<(PostgresSink, Source), Error> {
+    let Some(slot) = &arguments.slot else {
+        let source = Source::open(arguments).await?;
+        return Ok((PostgresSink::new(target, &source.context().slot), source));
+    };
+    let mut sink = PostgresSink::new(target, slot.as_str());
+    sink.progress().await.map_err(|error| Error::Sink(Box::new(error)))?;
+    Ok((sink, Source::open(arguments).await?))
 }
 
 /// A server does not send again what an earlier run wrote and acknowledged: the next run adds to it. A capture can be

@@ -7,7 +7,7 @@ use std::path::Path;
 use walferry::capture::{Context, Events, Reader, Writer};
 use walferry::{Config, Connection, Error, Lsn, ReplicationStream, SlotName, SlotOptions, StreamOptions};
 
-use crate::arguments::{Arguments, Conninfo};
+use crate::arguments::Arguments;
 use crate::secrets;
 
 /// The bundled capture: a small story on a table of notes.
@@ -20,8 +20,8 @@ pub(crate) enum Source {
 
 impl Source {
     pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Error> {
-        if let (Some(Conninfo(config)), Some(slot)) = (&arguments.source, &arguments.slot) {
-            let config = secrets::source(config).complete_from_environment()?;
+        if let (Some(source), Some(slot)) = (&arguments.source, &arguments.slot) {
+            let config = secrets::SOURCE.whole(source).complete_from_environment()?;
             return open_stream(arguments, &config, slot).await.map(|stream| Self::Stream(Box::new(stream)));
         }
         let events = open_capture(arguments).map_err(|error| locate(arguments, error))?;

@@ -16,9 +16,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, NoTls};
 
-use super::route::Canceller;
 use super::socket::Socket;
-use super::version::ServerVersion;
 use super::{Config, Connection};
 use crate::error::{Error, ServerError};
 
@@ -31,15 +29,13 @@ const WITHHELD: &str = "the server's words for it may quote a row and are left o
 /// A session for SQL. Dropping it closes the socket at once: the server rolls back what is open, as soon as it notices.
 pub(crate) struct SqlConnection {
     client: Client,
-    /// The task that moves the bytes: its end is the connection's, and its result says why.
-    driver: JoinSet<Result<(), tokio_postgres::Error>>,
-    version: ServerVersion,
-    canceller: Option<Canceller>,
+    /// The task that moves the bytes; dropping this ends it.
+    _driver: JoinSet<()>,
 }
 
 impl fmt::Debug for SqlConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlConnection").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("SqlConnection").finish_non_exhaustive()
     }
 }
 
@@ -51,8 +47,7 @@ impl SqlConnection {
 
     /// Hands a session that is ready over to tokio-postgres.
     async fn over(connection: Connection) -> Result<Self, Error> {
-        let Connection { transport, version, canceller, .. } = connection;
-        let (socket, left) = transport.into_parts();
+        let (socket, left) = connection.transport.into_parts();
         let begun = Begun { greeting: Bytes::from_static(GREETING), left: left.freeze(), socket };
         let mut config = tokio_postgres::Config::new();
         // The name only keeps it from asking the system for one: the server never hears of it.
@@ -62,7 +57,7 @@ impl SqlConnection {
             begun.map_err(|error| sql_error("while taking the connection over", error))?;
         let mut driver = JoinSet::new();
         driver.spawn(drive(connection));
-        Ok(Self { client, driver, version, canceller })
+        Ok(Self { client, _driver: driver })
     }
 
     /// What runs statements.
@@ -71,39 +66,13 @@ impl SqlConnection {
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
-
-    /// What the server says its version is.
-    pub(crate) fn server_version(&self) -> &ServerVersion {
-        &self.version
-    }
-
-    /// Asks the server to stop what it does for this session. The answer comes to the statement.
-    pub(crate) async fn cancel(&self) {
-        if let Some(canceller) = &self.canceller {
-            canceller.cancel().await;
-        }
-    }
-
-    /// An error of the client, with the server's last words where it had some: the client itself learns only that the
-    /// connection is gone.
-    pub(crate) async fn error(&mut self, during: &'static str, error: tokio_postgres::Error) -> Error {
-        if error.is_closed()
-            && let Some(Ok(Err(reason))) = self.driver.join_next().await
-        {
-            return sql_error(during, reason);
-        }
-        sql_error(during, error)
-    }
 }
 
-/// Moves the bytes until the connection ends.
+/// Moves the bytes until the connection ends. How it ended, the statement that waits learns.
 ///
 /// Notices go no further. The connection as a future would write them to the log, and a notice may quote a row.
-async fn drive(
-    mut connection: tokio_postgres::Connection<Begun, NoTlsStream>,
-) -> Result<(), tokio_postgres::Error> {
-    while std::future::poll_fn(|cx| connection.poll_message(cx)).await.transpose()?.is_some() {}
-    Ok(())
+async fn drive(mut connection: tokio_postgres::Connection<Begun, NoTlsStream>) {
+    while let Some(Ok(_)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {}
 }
 
 /// An error of tokio-postgres in our words. `during` is "while …".

@@ -47,8 +47,7 @@ fn an_output_file_is_added_to_by_the_next_run() {
     }
     let script = fs::read_to_string(&file).unwrap();
     assert_eq!(inserted(&script), [1, 2]);
-    cluster.create_database("target");
-    cluster.psql("target", "CREATE TABLE t (id int PRIMARY KEY, body text)");
+    with_target(&cluster);
     cluster.psql_file("target", script.as_bytes()).unwrap();
     assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',') FROM t"), "1,2");
 

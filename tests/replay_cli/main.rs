@@ -13,6 +13,7 @@ mod offline;
 mod options;
 mod secrets;
 mod signals;
+mod target;
 mod values;
 
 #[path = "../program/mod.rs"]
@@ -43,6 +44,28 @@ fn prepare(cluster: &Cluster) {
 
 fn insert(cluster: &Cluster, id: u32) {
     cluster.psql("postgres", &format!("INSERT INTO t VALUES ({id}, 'x')"));
+}
+
+const TARGET_TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, body text)";
+
+/// Another database with the same table.
+fn with_target(cluster: &Cluster) {
+    cluster.create_database("target");
+    cluster.psql("target", TARGET_TABLE);
+}
+
+/// The tables of the bundled story.
+const STORY_TABLES: &str = "CREATE TABLE notes (id int PRIMARY KEY, author text, body text, scan text);
+     CREATE TABLE drafts (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)";
+
+/// What they hold at its end.
+fn assert_story(cluster: &Cluster) {
+    let rows =
+        "SELECT id, author, body IS NULL, replace(body, E'\\n', '<lf>'), length(scan) FROM notes ORDER BY id";
+    let expected =
+        ["2|Grace|t||", "4|Zoë|f|signed|2080", "30|O'Brien|f|She said \"it's C:\\temp\"<lf>and left. 🚢|"];
+    assert_eq!(cluster.psql("postgres", rows).lines().collect::<Vec<_>>(), expected);
+    assert_eq!(cluster.psql("postgres", "SELECT count(*) FROM drafts"), "0");
 }
 
 fn from(cluster: &Cluster) -> Command {

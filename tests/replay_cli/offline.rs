@@ -23,20 +23,9 @@ fn psql_applies_the_story() {
     let story = run(&mut replay()).stdout;
     for server in support::servers() {
         let cluster = server.start();
-        cluster.psql(
-            "postgres",
-            "CREATE TABLE notes (id int PRIMARY KEY, author text, body text, scan text);
-             CREATE TABLE drafts (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text)",
-        );
+        cluster.psql("postgres", STORY_TABLES);
         cluster.psql_file("postgres", &story).unwrap();
-        let rows = "SELECT id, author, body IS NULL, replace(body, E'\\n', '<lf>'), length(scan) FROM notes ORDER BY id";
-        let expected = [
-            "2|Grace|t||",
-            "4|Zoë|f|signed|2080",
-            "30|O'Brien|f|She said \"it's C:\\temp\"<lf>and left. 🚢|",
-        ];
-        assert_eq!(cluster.psql("postgres", rows).lines().collect::<Vec<_>>(), expected);
-        assert_eq!(cluster.psql("postgres", "SELECT count(*) FROM drafts"), "0");
+        assert_story(&cluster);
         assert_eq!(cluster.psql("postgres", "INSERT INTO drafts (body) VALUES ('x') RETURNING id"), "1");
     }
 }

@@ -20,6 +20,18 @@ fn uri(cluster: &Cluster, password: &str) -> String {
     format!("postgresql://ferry:{password}@127.0.0.1:{}/postgres", cluster.tcp_port())
 }
 
+/// A server that wants a password for the source and for the target.
+fn guarded_both() -> Cluster {
+    let cluster = guarded();
+    cluster.psql("postgres", "CREATE DATABASE target OWNER ferry");
+    cluster.psql("target", &format!("{TARGET_TABLE}; ALTER TABLE t OWNER TO ferry"));
+    cluster
+}
+
+fn target_uri(cluster: &Cluster) -> String {
+    uri(cluster, "s3cret").replace("/postgres", "/target?application_name=x%20y")
+}
+
 fn key_value(cluster: &Cluster) -> String {
     format!(
         "host=127.0.0.1 port={} user=ferry password=s3cret dbname=postgres application_name='x y'",
@@ -45,6 +57,41 @@ fn a_password_is_in_no_log() {
             assert!(!stderr(&output).contains("s3cret") && !stdout(&output).contains("s3cret"));
         }
     }
+}
+
+#[test]
+fn neither_a_password_nor_a_row_is_in_a_log_of_what_is_applied() {
+    let cluster = guarded_both();
+    let apply = || {
+        let mut command = replay();
+        command.args(["--source", &uri(&cluster, "s3cret"), "--slot", "s", "--publication", "p"]);
+        command.args(["--to", "postgres", "--target", &target_uri(&cluster), "--stop-at-current", "-vvv"]);
+        let output = command.env("RUST_LOG", "trace").output().unwrap();
+        let told = stderr(&output);
+        assert!(told.contains("tokio_postgres"), "the client's own log is in it: {told}");
+        for secret in ["s3cret", "pr1vate"] {
+            assert!(!told.contains(secret) && !stdout(&output).contains(secret), "{told}");
+        }
+        output.status.code()
+    };
+    cluster.psql("postgres", "INSERT INTO t VALUES (1, 'pr1vate'); UPDATE t SET body = 'pr1vate too'");
+    assert_eq!(apply(), Some(0));
+    assert_eq!(cluster.psql("target", "SELECT body FROM t"), "pr1vate too");
+
+    // What the target objects to, it quotes; and so does a trigger.
+    cluster.psql(
+        "target",
+        "ALTER TABLE t ALTER body TYPE int USING 0;
+         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN RAISE NOTICE ''%'', NEW.body; RAISE ''%'', NEW.body; END';
+         CREATE TRIGGER tell BEFORE DELETE OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION tell();
+         ALTER TABLE t ENABLE ALWAYS TRIGGER tell",
+    );
+    cluster.psql("postgres", "INSERT INTO t VALUES (2, 'pr1vate')");
+    assert_eq!(apply(), Some(1), "the value is no number");
+    cluster.psql("target", "ALTER TABLE t ALTER body TYPE text");
+    cluster.psql("postgres", "UPDATE t SET body = 'pr1vate three' WHERE id = 2");
+    assert_eq!(apply(), Some(1), "the trigger raises an error");
 }
 
 #[test]
@@ -74,6 +121,11 @@ fn wrong_usage_repeats_no_password() {
             "--from-capture",
             "f",
         ],
+        &["--to", "postgres", "--target", "host=h password=s3cret nosuch=1"],
+        &["--to", "postgres", "--target=postgresql://u:s3cret@h/d?nosuch=1"],
+        &["--to", "postgres", "--target", "host=h", "password=s3cret"],
+        &["--to", "postgres", "--target", "postgresql://u:s3cret@h/d", "--output", "f"],
+        &["--target", "postgresql://u:s3cret@h/d"],
         &["postgresql://u:s3cret@h/d"],
         &["--password=s3cret"],
     ] {
@@ -124,6 +176,45 @@ fn a_password_is_not_in_the_process_title() {
         drop(running);
         wait_for("its end", || !active());
     }
+}
+
+#[test]
+fn neither_password_is_in_the_process_title() {
+    let cluster = guarded_both();
+    let active = || cluster.psql("postgres", "SELECT active FROM pg_replication_slots") == "t";
+    let source = key_value(&cluster).replace("application_name='x y'", "");
+    for (source, target) in
+        [(source.clone(), target_uri(&cluster)), (cluster.conninfo("postgres"), target_uri(&cluster))]
+    {
+        let mut command = replay();
+        command.args(["--source", &source, "--slot", "s", "--publication", "p", "--to=postgres"]);
+        command.arg(format!("--target={target}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Running(command.spawn().unwrap());
+        wait_for("a stream", active);
+        let title = fs::read(format!("/proc/{}/cmdline", running.0.id())).unwrap();
+        let title = String::from_utf8_lossy(&title);
+        assert!(title.contains("--target=") && title.contains("dbname=target"), "{title}");
+        assert!(!title.contains("s3cret"), "{title}");
+        let names = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = 'target'
+             AND usename = 'ferry'";
+        assert_eq!(cluster.psql("postgres", names), "x y", "what else the string says is kept");
+        drop(running);
+        wait_for("its end", || !active());
+    }
+}
+
+/// As for two connections of libpq in one process.
+#[test]
+fn variables_complete_the_source_and_the_target() {
+    let cluster = guarded_both();
+    insert(&cluster, 1);
+    let mut command = replay();
+    command.args(["--source", "dbname=postgres", "--slot", "s", "--publication", "p", "--stop-at-current"]);
+    command.args(["--to", "postgres", "--target", "dbname=target"]);
+    command.env("PGHOST", "127.0.0.1").env("PGPORT", cluster.tcp_port().to_string());
+    command.env("PGUSER", "ferry").env("PGPASSWORD", "s3cret");
+    run(&mut command);
+    assert_eq!(cluster.psql("target", "SELECT id FROM t"), "1");
 }
 
 #[test]

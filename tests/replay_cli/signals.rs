@@ -96,3 +96,50 @@ fn a_signal_ends_an_idle_stream_at_once() {
         assert_eq!(last_line(&output), "replayed 0 transactions, 0 changes, acknowledged 0/0");
     }
 }
+
+#[test]
+fn a_signal_while_changes_are_applied_loses_nothing_and_repeats_nothing() {
+    for name in ["INT", "TERM"] {
+        let cluster = source();
+        with_target(&cluster);
+        let into_target = |mut command: Command| {
+            command.args(["--to", "postgres", "--target", &cluster.conninfo("target")]);
+            command
+        };
+        let count = || cluster.psql("target", "SELECT count(*) FROM t").parse::<u32>().unwrap();
+        let stop = AtomicBool::new(false);
+        let written = thread::scope(|scope| {
+            // The writer ends also when an assertion fails.
+            let _ended = StopsWriting(&stop);
+            let writer = scope.spawn(|| {
+                let mut id = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let insert = |id| format!("INSERT INTO t VALUES ({id}, 'x');");
+                    let inserts: Vec<_> = (id + 1..=id + 20).map(insert).collect();
+                    cluster.psql("postgres", &inserts.concat());
+                    id += 20;
+                }
+                id
+            });
+            let mut command = into_target(from(&cluster));
+            let child = command.args(["--batch-ms", "5"]).stderr(Stdio::piped()).spawn().unwrap();
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while count() <= 50 {
+                assert!(Instant::now() < deadline, "nothing comes");
+            }
+            signal(&child, name);
+            let output = ended(child);
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let told = last_line(&output);
+            assert!(told.starts_with(&format!("replayed {} transactions, ", count())), "{told}");
+            let confirmed = cluster.psql("postgres", "SELECT confirmed_flush_lsn FROM pg_replication_slots");
+            let acknowledged: walferry::Lsn = told.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(confirmed.parse::<walferry::Lsn>().unwrap() >= acknowledged, "{told}, but {confirmed}");
+            writer.join().unwrap()
+        });
+        run(&mut into_target(up_to_now(&cluster)));
+        let all = cluster.psql("target", "SELECT count(*), min(id), max(id) FROM t");
+        assert_eq!(all, format!("{written}|1|{written}"));
+    }
+}

@@ -180,8 +180,9 @@ impl Key {
     fn of(relation: &Relation, table: &Table) -> Self {
         let is_full = relation.replica_identity == ReplicaIdentity::Full;
         let sent = |index: &usize| {
-            let name = &table.columns.get(*index)?.name;
-            relation.columns.iter().position(|column| column.name == *name && (is_full || column.is_key))
+            let TableColumn { name, is_not_null, .. } = table.columns.get(*index)?;
+            // Of rows with a NULL there may be many. Those of an identity have none.
+            relation.columns.iter().position(|column| column.name == *name && (column.is_key && !is_full || is_full && *is_not_null))
         };
         for unique in &table.keys {
             let columns: Option<Vec<usize>> = unique.columns.iter().map(sent).collect();
@@ -218,8 +219,9 @@ fn takes_binary(source: Oid, types: &Types, target: &TableColumn) -> bool {
     match &base.kind {
         TypeKind::Enum { .. } => target.is_enum && quoted(&base.schema, &base.name) == target.type_name,
         _ => {
-            // tsquery and its array: no server reads an empty one in binary, though each sends it.
-            let reads = !matches!(u32::from(base.oid), 3615 | 3645) && !holds_object_names(base.oid);
+            // tsquery, int2vector, oidvector, and their arrays: no server reads an empty one in binary, though each sends it.
+            let is_one_way = matches!(u32::from(base.oid), 3615 | 3645 | 22 | 1006 | 30 | 1013);
+            let reads = !is_one_way && !holds_object_names(base.oid);
             base.oid < Oid::FIRST_UNPINNED && base.oid == target.type_oid && reads
         }
     }

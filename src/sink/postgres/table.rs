@@ -29,6 +29,7 @@ pub(super) struct TableColumn {
     pub(super) type_name: String,
     pub(super) is_enum: bool,
     pub(super) array: Option<ArrayType>,
+    pub(super) is_not_null: bool,
     pub(super) is_generated: bool,
     /// GENERATED ALWAYS AS IDENTITY: no UPDATE may assign to it.
     pub(super) is_always: bool,
@@ -67,7 +68,7 @@ const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      WHERE t.typtype = 'd') \
      SELECT a.attnum, a.attname::pg_catalog.text, t.oid, n.nspname::pg_catalog.text, t.typname::pg_catalog.text, \
      t.typtype = 'e', m.nspname::pg_catalog.text, r.typname::pg_catalog.text, t.typdelim::pg_catalog.text, \
-     a.attgenerated <> '', a.attidentity = 'a' \
+     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull \
      FROM pg_catalog.pg_attribute a JOIN typed y ON y.attnum = a.attnum \
      JOIN pg_catalog.pg_type t ON t.oid = y.oid AND t.typtype <> 'd' \
      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
@@ -151,6 +152,7 @@ impl TableColumn {
             array,
             is_generated: row.try_get(9)?,
             is_always: row.try_get(10)?,
+            is_not_null: row.try_get(11)?,
         })
     }
 }

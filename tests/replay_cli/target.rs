@@ -1,0 +1,123 @@
+//! Into another server, each transaction exactly once.
+
+use super::*;
+
+fn into<'a>(command: &'a mut Command, cluster: &Cluster, database: &str) -> &'a mut Command {
+    command.args(["--to", "postgres", "--target", &cluster.conninfo(database)])
+}
+
+/// A published table with a slot, and another database with the same table.
+fn source_and_target() -> Cluster {
+    let cluster = source();
+    with_target(&cluster);
+    cluster
+}
+
+fn ids(cluster: &Cluster) -> String {
+    cluster.psql("target", "SELECT coalesce(string_agg(id::text, ',' ORDER BY id), '') FROM t")
+}
+
+fn apply(cluster: &Cluster) -> String {
+    let output = run(into(&mut up_to_now(cluster), cluster, "target"));
+    assert!(output.stdout.is_empty());
+    last_line(&output)
+}
+
+#[test]
+fn the_story_happens_once_however_often_it_is_told() {
+    for server in support::servers() {
+        let cluster = server.start();
+        cluster.psql("postgres", STORY_TABLES);
+        let tell = || {
+            let output = run(into(&mut replay(), &cluster, "postgres"));
+            assert!(output.stdout.is_empty());
+            last_line(&output)
+        };
+        let first = tell();
+        assert!(first.starts_with("replayed 6 transactions, 10 changes, acknowledged "), "{first}");
+        assert_story(&cluster);
+        let again = tell();
+        assert!(again.starts_with("replayed 0 transactions, 0 changes, acknowledged "), "{again}");
+        assert_story(&cluster);
+        let name = cluster.psql("postgres", "SELECT name FROM walferry.progress");
+        assert_eq!(name, "story", "the name of the slot that was recorded");
+    }
+}
+
+#[test]
+fn the_next_run_goes_on_where_the_target_stands() {
+    let cluster = source_and_target();
+    for (id, all) in [(1, "1"), (2, "1,2")] {
+        insert(&cluster, id);
+        let told = apply(&cluster);
+        assert!(told.starts_with("replayed 1 transactions, 1 changes, acknowledged "), "{told}");
+        assert_eq!(ids(&cluster), all);
+    }
+    let told = apply(&cluster);
+    assert!(told.starts_with("replayed 0 transactions, 0 changes, acknowledged "), "{told}");
+}
+
+/// As after a crash between the commit in the target and what the source hears of it.
+#[test]
+fn what_the_source_sends_again_is_not_applied_again() {
+    let cluster = source_and_target();
+    let copy = |from: &str, to: &str| {
+        let sql = format!("SELECT pg_copy_logical_replication_slot('{from}', '{to}')");
+        cluster.psql("postgres", &sql);
+    };
+    copy("s", "before");
+    insert(&cluster, 1);
+    cluster.psql("postgres", "UPDATE t SET body = body || 'y'");
+    apply(&cluster);
+    cluster.psql("postgres", "SELECT pg_drop_replication_slot('s')");
+    copy("before", "s");
+    insert(&cluster, 2);
+    let told = apply(&cluster);
+    assert!(told.starts_with("replayed 1 transactions, 1 changes, acknowledged "), "{told}");
+    assert_eq!(cluster.psql("target", "SELECT string_agg(body, ',' ORDER BY id) FROM t"), "xy,x");
+}
+
+#[test]
+fn a_table_that_is_missing_is_told_with_what_to_do() {
+    let cluster = source();
+    cluster.create_database("target");
+    insert(&cluster, 1);
+    let told = failure(into(&mut up_to_now(&cluster), &cluster, "target"));
+    assert!(told.contains("public.t") && told.contains("(hint: create it on the target"), "{told}");
+    cluster.psql("target", TARGET_TABLE);
+    apply(&cluster);
+    assert_eq!(ids(&cluster), "1", "nothing is lost");
+}
+
+/// A slot that nobody reads fills the disk of the source.
+#[test]
+fn no_slot_is_made_for_a_target_that_cannot_be_reached() {
+    let cluster = source();
+    let elsewhere = cluster.conninfo("postgres").replace("dbname='postgres'", "dbname=nosuch");
+    let mut command = replay();
+    command.args(["--source", &cluster.conninfo("postgres"), "--slot", "new", "--publication", "p"]);
+    command.args(["--create-slot", "--to", "postgres", "--target", &elsewhere]);
+    let told = failure(&mut command);
+    assert!(told.contains("the target") && told.contains("3D000"), "{told}");
+    assert!(told.contains("hint: the database does not exist"), "{told}");
+    assert_eq!(slots(&cluster), "s");
+}
+
+#[test]
+fn a_target_is_for_postgres_and_takes_no_file() {
+    for (arguments, expected) in [
+        (&["--to", "postgres"][..], "--target <CONNINFO>"),
+        (&["--target", "host=h"], "--target is for --to postgres"),
+        (&["--to", "json", "--target", "host=h"], "--target is for --to postgres"),
+        (&["--to", "postgres", "--target", "host=h", "--output", "f"], "cannot be used with"),
+        (
+            &["--to", "postgres", "--target", "host=h", "--json-mapping", "friendly"],
+            "--json-mapping is for --to json",
+        ),
+        (&["--to", "postgres", "--target", "nosuch=x"], "--target"),
+    ] {
+        let output = replay().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
