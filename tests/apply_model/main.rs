@@ -9,6 +9,7 @@
 )]
 
 mod changes;
+mod flow;
 mod kinds;
 mod order;
 mod pair;

@@ -13,10 +13,15 @@ pub(crate) async fn open(
     stream: &ReplicationStream,
     name: &str,
 ) -> PostgresSink {
-    let config: Config = target.conninfo(database).parse().expect("the string is right");
-    let mut sink = PostgresSink::new(config, name).gather(gathers);
+    let mut sink = unopened(target, database, gathers, name);
     if let Progress::None = sink.progress().await.expect("the target is there") {
         sink.set_progress(&stream.fingerprint(Lsn::ZERO)).await.expect("the target is there");
     }
     sink
+}
+
+/// Before a pipeline has asked it for its progress.
+pub(crate) fn unopened(target: &Cluster, database: &str, gathers: bool, name: &str) -> PostgresSink {
+    let config: Config = target.conninfo(database).parse().expect("the string is right");
+    PostgresSink::new(config, name).gather(gathers)
 }
