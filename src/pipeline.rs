@@ -1,6 +1,11 @@
 //! Stream → sink → acknowledge.
 
 mod backoff;
+mod deliver;
+mod intake;
+mod ledger;
+mod pace;
+mod recover;
 mod run;
 mod source;
 mod statistics;
@@ -22,6 +27,17 @@ use crate::{ReplicationStream, capture};
 
 /// Brings a stream into a sink: gathers events into batches, writes and flushes them, and acknowledges what was
 /// flushed, while the server is kept from giving up on a slow sink.
+///
+/// While the sink works on one batch, the next one is gathered; there is never a third. When a batch is written depends on
+/// what [becomes of it](crate::sink::SinkKind):
+///
+/// | | a sink that appends | a sink that mirrors |
+/// |---|---|---|
+/// | written | when a batch is full, or its first event is [`batch_delay`](Self::batch_delay) old | also as soon as the sink is free, and a transaction is complete behind which nothing has come yet: so it is visible at once |
+/// | flushed | after each `write` | `batch_delay` after the first event came that is not flushed |
+///
+/// Where more than a few dozen events come in a millisecond, a mirror waits three for others: a batch has its price, whatever
+/// is in it. Everything is flushed at the end, and before another connection goes on.
 ///
 /// ```no_run
 /// use walferry::catalog::Catalog;
@@ -79,7 +95,8 @@ impl<S: ChangeSink> Pipeline<S> {
         self
     }
 
-    /// How long the first event of a batch waits for more.
+    /// How long an event waits at most until it is durable, where the sink keeps up: then it is written, if it wasn't yet, and
+    /// flushed.
     pub fn batch_delay(mut self, delay: Duration) -> Self {
         self.batch_delay = delay;
         self
@@ -100,8 +117,9 @@ impl<S: ChangeSink> Pipeline<S> {
         self
     }
 
-    /// Whether a connection that is lost is made again, for ever, with growing waits; yes, if not said. An error that
-    /// does not pass by itself ([`Error::is_retryable`]) ends the run in any case.
+    /// Whether a connection that is lost is made again, for ever, with growing waits; yes, if not said. So is what the sink
+    /// needs to go on after an error that passes: see [`ChangeSink::is_retryable`]. An error that does not pass by
+    /// itself ([`Error::is_retryable`]) ends the run in any case.
     pub fn reconnect(mut self, reconnect: bool) -> Self {
         self.reconnect = reconnect;
         self
@@ -131,10 +149,11 @@ impl<S: ChangeSink> Pipeline<S> {
         self.monitor.clone()
     }
 
-    /// Runs until the stream ends, or until `shutdown` is ready: then the batch in hand is finished, and everything
-    /// that is complete is flushed and acknowledged.
+    /// Runs until the stream ends, or until `shutdown` is ready: then what was gathered is written, and everything
+    /// that is complete is flushed and acknowledged. A shutdown while the sink is away ends with the sink's error.
     ///
-    /// A sink that keeps its progress is asked for it first, and gets what it doesn't have.
+    /// A sink that keeps its progress is asked for it first, and again after an error of it that passes, and gets what it
+    /// doesn't have.
     ///
     /// # Errors
     ///
@@ -150,7 +169,7 @@ impl<S: ChangeSink> Pipeline<S> {
         Box::pin(self.drive(stream, shutdown)).await
     }
 
-    /// The same from a capture, which has no one to acknowledge to.
+    /// The same from a capture, which has no one to acknowledge to, and can't begin again: any error of the sink ends the run.
     ///
     /// # Errors
     ///

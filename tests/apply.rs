@@ -38,6 +38,39 @@ const WAYS: [Way; 4] = [
     Way { name: "binary_in_order", binary: true, gather: false, batch_rows: 7 },
 ];
 
+/// A source with these tables in the publication `all`, a target with the same, and a slot.
+fn pair(server: &Server, tables: &str) -> Cluster {
+    let cluster = server.start();
+    for database in ["source", "target"] {
+        cluster.create_database(database);
+        script(&cluster, database, tables);
+    }
+    cluster.psql("source", "CREATE PUBLICATION \"all\" FOR ALL TABLES");
+    cluster.psql("source", "SELECT pg_create_logical_replication_slot('slot', 'pgoutput')");
+    cluster
+}
+
+/// Applies what the source has written up to now.
+async fn catch_up(
+    cluster: &Cluster,
+    pipeline: impl FnOnce(PostgresSink) -> Pipeline<PostgresSink>,
+) -> Statistics {
+    let run = async {
+        let mut connection = Connection::connect(&config(cluster, "source")).await?;
+        let end = connection.identify_system().await?.wal_flushed;
+        let options = StreamOptions::new("slot".parse().expect("a slot's name")).publication("all");
+        let mut stream = connection.start_replication(options).await?;
+        stream.stop_at(end);
+        let sink = PostgresSink::new(config(cluster, "target"), "slot");
+        let monitor = sink.monitor();
+        pipeline(sink).run(stream, std::future::pending()).await?;
+        Ok::<_, Error>(monitor.statistics())
+    };
+    run.await.unwrap_or_else(|error| {
+        panic!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string))
+    })
+}
+
 async fn apply(source: Config, target: Config, way: &Way) -> Result<Statistics, Error> {
     let mut connection = Connection::connect(&source).await?;
     let end = connection.identify_system().await?.wal_flushed;
@@ -64,9 +97,9 @@ fn assert_equal(server: &Server, way: &Way, expected: &str, found: &str) {
 }
 
 #[test]
-fn a_hostile_database_arrives_as_it_was_on_every_server() {
+fn a_hostile_database_arrives_as_it_was() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    for server in support::servers() {
+    support::on_each_server(|server| {
         let cluster = server.start();
         cluster.create_database("source");
         // The name of an object is a number in binary, which only its server can turn into the name.
@@ -91,7 +124,59 @@ fn a_hostile_database_arrives_as_it_was_on_every_server() {
             });
             eprintln!("{} on {}: {statistics:?}", way.name, server.major);
             cluster.psql(way.name, "DROP SCHEMA walferry CASCADE");
-            assert_equal(&server, way, &expected, &script(&cluster, way.name, workload::CONTENTS));
+            assert_equal(server, way, &expected, &script(&cluster, way.name, workload::CONTENTS));
         }
-    }
+    });
+}
+
+#[test]
+fn plain_changes_are_gathered_and_nothing_is_done_twice() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    support::on_each_server(|server| {
+        let cluster = pair(server, "CREATE TABLE t (id int PRIMARY KEY, a text, b numeric)");
+        let changes = [
+            "INSERT INTO t SELECT i, 'text ' || i, i / 7.0 FROM generate_series(1, 5000) i",
+            "UPDATE t SET a = a || '.', b = b + 1 WHERE id % 3 = 0",
+            "UPDATE t SET a = NULL WHERE id % 5 = 0",
+            "DELETE FROM t WHERE id % 7 = 0",
+            "INSERT INTO t SELECT i, 'again', NULL FROM generate_series(7, 5000, 7) i",
+        ];
+        for change in changes {
+            cluster.psql("source", change);
+        }
+        let statistics = runtime.block_on(catch_up(&cluster, Pipeline::new));
+        let contents = |database| {
+            cluster.psql(database, "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY id)) FROM t")
+        };
+        assert_eq!(contents("target"), contents("source"));
+        assert_eq!((statistics.transactions, statistics.replayed_in_order), (5, 0), "{statistics:?}");
+        let again = runtime.block_on(catch_up(&cluster, Pipeline::new));
+        assert_eq!(again.changes, 0, "what was applied is not applied again");
+    });
+}
+
+#[test]
+fn a_transaction_that_comes_in_parts_is_never_seen_in_part() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    support::on_each_server(|server| {
+        let cluster = pair(server, "CREATE TABLE t (id int PRIMARY KEY, a text)");
+        cluster.psql("source", "INSERT INTO t SELECT i, 'x' FROM generate_series(1, 60000) i");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let seen = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = BTreeSet::new();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    seen.insert(cluster.psql("target", "SELECT count(*) FROM t"));
+                }
+                seen
+            });
+            let quick =
+                |sink| Pipeline::new(sink).batch_rows(7000).batch_delay(std::time::Duration::from_millis(1));
+            runtime.block_on(catch_up(&cluster, quick));
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            reader.join().expect("the reader ends")
+        });
+        assert_eq!(cluster.psql("target", "SELECT count(*) FROM t"), "60000");
+        assert!(seen.iter().all(|count| matches!(count.as_str(), "0" | "60000")), "{seen:?}");
+    });
 }

@@ -100,7 +100,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 8 << 20)]
     pub(crate) batch_bytes: usize,
 
-    /// Write a batch after that many milliseconds
+    /// Let a change wait for that many milliseconds at most, until it is written and flushed
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) batch_ms: u64,
 

@@ -30,7 +30,8 @@ fn main() -> ExitCode {
         return fail(&error);
     }
     arguments.start_logging();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread: the work is less than the server's, and waking another one for it would be most of the cost.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return fail(&Error::Io { during: "starting the runtime".into(), source }),
     };

@@ -38,7 +38,12 @@ pub(crate) trait Source {
     /// How far everything is, and how many transactions were left out since the last connection began.
     fn positions(&self) -> (Positions, u64);
 
-    /// Connects again, after an error that passes by itself, and goes on behind what is durable. Gives what a sink that
+    /// Whether it can be opened again, although nothing is wrong with it.
+    fn can_reopen(&self) -> bool {
+        true
+    }
+
+    /// Connects again, after an error that passes by itself or to have it all again, and goes on behind what is durable. Gives what a sink that
     /// keeps its progress has to keep from now on.
     async fn reopen(&mut self) -> Result<Fingerprint, Error>;
 
@@ -145,6 +150,10 @@ impl<R: Read> Source for Captured<R> {
 
     fn positions(&self) -> (Positions, u64) {
         (Positions::default(), self.events.skipped())
+    }
+
+    fn can_reopen(&self) -> bool {
+        false
     }
 
     /// Not asked for: nothing that passes by itself can happen to it.

@@ -22,8 +22,10 @@ pub struct Statistics {
     pub skipped: u64,
     /// How often the sink was told to forget half a transaction.
     pub rollbacks: u64,
-    /// How often the connection was made anew.
+    /// How often the connection was made anew, because it was lost.
     pub reconnects: u64,
+    /// How often the sink failed, in a way that passes, and what it hadn't made durable was asked for again.
+    pub sink_retries: u64,
     /// The end of the last transaction that was acknowledged; 0/0 if none was.
     pub acknowledged: Lsn,
     /// Whether there is a connection to the source.
@@ -35,7 +37,7 @@ pub struct Statistics {
 pub struct Monitor(Arc<Mutex<Statistics>>);
 
 impl Monitor {
-    /// As they are now: renewed with each batch, and every second when there is none.
+    /// As they are now: renewed with each flush, and every second.
     pub fn statistics(&self) -> Statistics {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

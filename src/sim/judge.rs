@@ -90,6 +90,15 @@ impl Judge {
         self.positions = statistics.positions;
     }
 
+    /// What a sink took exactly once was counted once by the process that has ended well.
+    pub(crate) fn counted(&mut self, statistics: &Statistics, plan: &Plan, disk: &Disk) {
+        let stored = disk.stored_by_process();
+        let counted = (statistics.transactions, statistics.changes);
+        if plan.sink.is_exactly_once && counted != stored {
+            self.find(format!("counted {counted:?} transactions and changes of {stored:?}"));
+        }
+    }
+
     /// Everything must be there in the end.
     pub(crate) fn end(&mut self, plan: &Plan, server: &Server, disk: &Disk) {
         let truth: Vec<_> = server

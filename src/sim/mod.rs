@@ -123,6 +123,9 @@ fn is_over(world: &World, ended: Option<Result<Statistics, Error>>) -> bool {
     let mut state = world.state();
     let state = &mut *state;
     state.seen.extend(kind(ended.as_ref()));
+    if let Some(Ok(statistics)) = &ended {
+        state.judge.counted(statistics, &world.plan, &state.disk);
+    }
     match ended {
         Some(Ok(_)) if state.is_closing => state.judge.end(&world.plan, &state.server, &state.disk),
         None | Some(Ok(_) | Err(Error::Sink(_))) => return false,
@@ -146,6 +149,7 @@ fn kind(ended: Option<&Result<Statistics, Error>>) -> Vec<&'static str> {
                 ("rollback", statistics.rollbacks),
                 ("skipped", statistics.skipped),
                 ("reconnect", statistics.reconnects),
+                ("sink retried", statistics.sink_retries),
             ];
             return happened.into_iter().filter(|(_, count)| *count > 0).map(|(name, _)| name).collect();
         }

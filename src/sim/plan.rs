@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::dice::Dice;
 use super::history::History;
+use crate::sink::SinkKind;
 use crate::stream::Streaming;
 
 /// What happens in one run. The same plan gives the same run.
@@ -73,6 +74,7 @@ pub(crate) enum SourceChange {
 /// What the sink is like.
 #[derive(Debug, Clone)]
 pub(crate) struct SinkPlan {
+    pub(crate) kind: SinkKind,
     /// Keeps its progress together with the data.
     pub(crate) is_exactly_once: bool,
     /// Of its calls, one in so many is slow; 0 for none.
@@ -80,6 +82,8 @@ pub(crate) struct SinkPlan {
     pub(crate) slow: Duration,
     /// Which of its calls fail.
     pub(crate) failures: Vec<u64>,
+    /// Which of them fail in a way that passes.
+    pub(crate) passing: Vec<u64>,
 }
 
 /// A client that is wrong on purpose.
@@ -101,6 +105,12 @@ pub(crate) enum Bug {
     TrustsARewoundSlot,
     /// Confirms idle positions that the sink has not kept.
     KeepsNoIdlePosition,
+    /// What was written is acknowledged, whether flushed or not.
+    AcknowledgesWrites,
+    /// With a flush, what was handed out meanwhile is acknowledged too.
+    AcknowledgesMeanwhile,
+    /// When the sink's error has passed, nobody asks what it has after all.
+    TrustsWhatItSaw,
 }
 
 impl Plan {
@@ -115,7 +125,8 @@ impl Plan {
         let wal_sender_timeout = seconds(&mut dice);
         let history = History::generate(&mut dice);
         let is_exactly_once = !dice.one_in(3);
-        let sink = SinkPlan::generate(is_exactly_once, calm, wal_sender_timeout, &mut dice);
+        let mut sink = SinkPlan::generate(is_exactly_once, calm, wal_sender_timeout, &mut dice);
+        sink.vary(calm, &mut Dice::part(seed, 5));
         let crashes = if calm { Vec::new() } else { crashes(&mut dice) };
         let busy = u64::try_from(history.busy().as_millis()).unwrap_or_default();
         let may_change = is_exactly_once || crashes.is_empty() && sink.failures.is_empty();
@@ -155,7 +166,14 @@ impl SinkPlan {
         };
         let failures = if !calm && dice.one_in(4) { 1 + dice.below(3) } else { 0 };
         let failures = (0..failures).map(|_| dice.between(1, 25)).collect();
-        Self { is_exactly_once, slow_one_in, slow, failures }
+        let (kind, passing) = (SinkKind::Append, Vec::new());
+        Self { kind, is_exactly_once, slow_one_in, slow, failures, passing }
+    }
+
+    fn vary(&mut self, calm: bool, dice: &mut Dice) {
+        self.kind = dice.pick(&[SinkKind::Append, SinkKind::Mirror]);
+        let passing = if !calm && dice.one_in(3) { 1 + dice.below(5) } else { 0 };
+        self.passing = (0..passing).map(|_| dice.between(1, 30)).collect();
     }
 }
 

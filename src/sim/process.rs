@@ -83,12 +83,21 @@ struct Tapped {
     last: Lsn,
     skip_up_to: Option<Lsn>,
     skipping: bool,
+    is_reopened: bool,
 }
 
 impl Tapped {
     fn new(world: &Arc<World>, stream: ReplicationStream, monitor: Monitor) -> Self {
         let world = Arc::clone(world);
-        Self { world, stream, monitor, last: Lsn::ZERO, skip_up_to: None, skipping: false }
+        Self {
+            world,
+            stream,
+            monitor,
+            last: Lsn::ZERO,
+            skip_up_to: None,
+            skipping: false,
+            is_reopened: false,
+        }
     }
 
     fn bug(&self, bug: Bug) -> bool {
@@ -116,6 +125,11 @@ impl Tapped {
 
 impl Source for Tapped {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        if self.bug(Bug::AcknowledgesWrites)
+            && let Some(written) = self.world.state().disk.last_written
+        {
+            self.stream.acknowledge_up_to(written);
+        }
         loop {
             let next = std::task::ready!(Source::poll_next(&mut self.stream, cx));
             let Some(Ok(event)) = next else { return Poll::Ready(next) };
@@ -131,6 +145,9 @@ impl Source for Tapped {
 
     fn resume(&mut self, kept: Option<&Fingerprint>) -> Result<Option<Fingerprint>, Error> {
         let Some(kept) = kept else { return Source::resume(&mut self.stream, None) };
+        if self.bug(Bug::TrustsWhatItSaw) && self.is_reopened {
+            return Ok(None);
+        }
         let mut kept = kept.clone();
         if self.bug(Bug::TrustsARewoundSlot) {
             return Source::resume(&mut self.stream, None).map(|_| None);
@@ -159,7 +176,10 @@ impl Source for Tapped {
         Source::make_durable(&mut self.stream).await
     }
 
-    fn acknowledge(&mut self, position: Lsn) {
+    fn acknowledge(&mut self, mut position: Lsn) {
+        if self.bug(Bug::AcknowledgesMeanwhile) {
+            position = self.stream.positions().delivered;
+        }
         Source::acknowledge(&mut self.stream, position);
     }
 
@@ -171,6 +191,7 @@ impl Source for Tapped {
     async fn reopen(&mut self) -> Result<Fingerprint, Error> {
         let world = Arc::clone(&self.world);
         let renewed = self.stream.reopen_with(async move { dial(&world).await }).await?;
+        self.is_reopened = true;
         if self.bug(Bug::SkipsUpToTheLast) {
             self.skip_up_to = Some(self.last);
         }

@@ -25,6 +25,9 @@ fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> {
     let failures = each(plan, plan.sink.failures.len(), |plan, nth| {
         plan.sink.failures.remove(nth);
     });
+    let passing = each(plan, plan.sink.passing.len(), |plan, nth| {
+        plan.sink.passing.remove(nth);
+    });
     let incidents = each(plan, plan.incidents.len(), |plan, nth| {
         plan.incidents.remove(nth);
     });
@@ -35,7 +38,12 @@ fn smaller(plan: &Plan) -> impl Iterator<Item = Plan> {
             })
         });
     let most: Vec<_> = transactions.chain(luck).chain(speed).collect();
-    most.into_iter().chain(crashes).chain(failures).chain(incidents).chain(actions.collect::<Vec<_>>())
+    most.into_iter()
+        .chain(crashes)
+        .chain(failures)
+        .chain(passing)
+        .chain(incidents)
+        .chain(actions.collect::<Vec<_>>())
 }
 
 fn each(plan: &Plan, len: usize, without: impl Fn(&mut Plan, usize)) -> Vec<Plan> {

@@ -9,18 +9,22 @@ use super::world::World;
 use crate::Lsn;
 use crate::event::{Acknowledge as _, Event};
 use crate::session::Fingerprint;
-use crate::sink::{Batch, ChangeSink, Progress};
+use crate::sink::{Batch, ChangeSink, Progress, SinkKind};
 
 /// What survives the process.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     /// Each a transaction or a message, whole.
     pub(crate) units: Vec<Vec<Event>>,
-    /// With which unit each process began.
+    /// With which unit each process began, and each time that one went on after the sink's error.
     began: Vec<usize>,
+    /// With which this process began.
+    process: usize,
     progress: Option<Fingerprint>,
     /// Where the last commit record on the disk begins.
     pub(crate) last_commit: Option<Lsn>,
+    /// The end of the last that was written, durable or not.
+    pub(crate) last_written: Option<Lsn>,
     /// How often the sinks were called.
     calls: u64,
     /// How often they were slow.
@@ -40,7 +44,23 @@ impl Disk {
 
     /// Another process begins.
     pub(crate) fn restart(&mut self) {
+        self.process = self.units.len();
+        self.come_again();
+    }
+
+    /// What wasn't durable comes again.
+    fn come_again(&mut self) {
         self.began.push(self.units.len());
+    }
+
+    /// How many transactions this process has stored, and changes in them.
+    pub(crate) fn stored_by_process(&self) -> (u64, u64) {
+        let units = self.units.get(self.process..).unwrap_or_default();
+        let count = |units: usize| u64::try_from(units).unwrap_or(u64::MAX);
+        let is_transaction = |unit: &&Vec<Event>| !matches!(unit.as_slice(), [Event::Message(_)]);
+        let is_change = |event: &&Event| matches!(event, Event::Change(_));
+        let changes = units.iter().flatten().filter(is_change).count();
+        (count(units.iter().filter(is_transaction).count()), count(changes))
     }
 
     pub(crate) fn resume_lsn(&self) -> Option<Lsn> {
@@ -73,19 +93,26 @@ pub(crate) struct Storage {
     dice: Dice,
     /// Written, and not flushed.
     staged: Vec<Event>,
+    /// How much of that was flushed all the same: half a transaction.
+    half: usize,
     /// Whether the end of a transaction is to come.
     is_open: bool,
+    /// Whether an error has passed since the last call that went well.
+    has_failed: bool,
 }
 
 /// The sink fails, by plan.
 #[derive(Debug, thiserror::Error)]
 #[error("the disk fails, by plan")]
-pub(crate) struct Broken;
+pub(crate) struct Broken {
+    passes: bool,
+}
 
 impl Storage {
     pub(crate) fn new(world: &Arc<World>) -> Self {
         let dice = Dice::part(world.plan.seed, 3);
-        Self { world: Arc::clone(world), dice, staged: Vec::new(), is_open: false }
+        let world = Arc::clone(world);
+        Self { world, dice, staged: Vec::new(), half: 0, is_open: false, has_failed: false }
     }
 
     /// A call begins: it may take its time, and fail.
@@ -98,8 +125,9 @@ impl Storage {
         }
         let mut state = world.state();
         state.disk.calls += 1;
-        let fails = sink.failures.contains(&state.disk.calls) && !state.is_closing;
-        if fails { Err(Broken) } else { Ok(()) }
+        let passes = sink.passing.contains(&state.disk.calls);
+        let fails = (passes || sink.failures.contains(&state.disk.calls)) && !state.is_closing;
+        if fails { Err(Broken { passes }) } else { Ok(()) }
     }
 
     /// Half of the failures come when the work is done.
@@ -110,7 +138,22 @@ impl Storage {
             let done = || format!("sink: {what} done{}", if called.is_ok() { "" } else { ", and fails" });
             self.world.survive(done).await;
         }
+        match called {
+            Err(Broken { passes: true }) => self.lose(),
+            _ => self.has_failed = false,
+        }
         called
+    }
+
+    /// What was not flushed is gone; perhaps with the half of a transaction that was.
+    fn lose(&mut self) {
+        self.has_failed = true;
+        if self.dice.one_in(2) {
+            self.half = 0;
+        }
+        self.staged.truncate(self.half);
+        self.is_open = self.half > 0;
+        self.world.state().disk.come_again();
     }
 
     fn take(&mut self, event: Event) {
@@ -128,6 +171,9 @@ impl Storage {
             Event::Message(message) => message.transactional && self.is_open,
             _ => false,
         };
+        if let Some(position) = event.position() {
+            self.world.state().disk.last_written = Some(position);
+        }
         self.staged.push(event);
     }
 
@@ -150,11 +196,20 @@ impl Storage {
                 progress.resume_lsn = end;
             }
         }
+        self.half = self.staged.len();
     }
 }
 
 impl ChangeSink for Storage {
     type Error = Broken;
+
+    fn is_retryable(error: &Broken) -> bool {
+        error.passes
+    }
+
+    fn kind(&self) -> SinkKind {
+        self.world.plan.sink.kind
+    }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Broken> {
         let events = batch.into_events();
@@ -170,11 +225,12 @@ impl ChangeSink for Storage {
             return Ok(());
         }
         self.calling("rollback", |sink| {
-            if !sink.is_open {
+            if !sink.is_open && !sink.has_failed {
                 sink.world.state().judge.find("the sink was told to forget what is not there");
             }
             let whole = sink.staged.iter().rposition(|event| event.position().is_some());
             sink.staged.truncate(whole.map_or(0, |last| last + 1));
+            sink.half = 0;
             sink.is_open = false;
         })
         .await

@@ -7,17 +7,18 @@
 //!
 //! A [`testkit`] checks them, of any sink.
 //!
-//! 1. **Order.** Batches come in order. A batch may end inside a transaction, but nothing of a transaction may be visible
+//! 1. **Order.** Batches come in order, one call at a time: while one is under way, the next batch is gathered. A batch may end inside a transaction, but nothing of a transaction may be visible
 //!    to readers before its end was written. A log may hold the beginning of one, where its readers leave out what has no
 //!    end.
-//! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash.
+//! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash. Several batches may
+//!    be written between two flushes.
 //! 3. **Rollback.** After [`rollback`](ChangeSink::rollback) nothing is left of a transaction whose end was not written. It
-//!    comes again, whole, or never.
+//!    comes again, whole, or never. After an error that passes, there may be nothing to forget.
 //! 4. **Errors.** After an error the sink is not used again, unless it says that the error [passes](ChangeSink::is_retryable); nor
 //!    when a future of it was dropped before it was ready. What was not flushed comes again.
 //! 5. **Progress.** A sink that keeps its own [progress](ChangeSink::progress) makes it durable together with the data,
 //!    both or neither: so it takes each transaction exactly once, whatever crashes. To the others, a transaction may come
-//!    again after a crash of this process; while it lives, none does.
+//!    again after a crash of this process, or an error that passes; otherwise none does.
 //!
 //! What coming again means depends on the [`SinkKind`]:
 //!
@@ -90,7 +91,9 @@ pub trait ChangeSink: Send {
     fn rollback(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Whether an error passes by itself. Then the sink has forgotten all that it hadn't made durable, and can be used again:
-    /// it is asked where it stands, and what comes behind that comes again.
+    /// it is asked where it stands, and what comes behind that comes again. That goes for every call, and no work of it was in
+    /// vain: what is durable all the same, as after a commit whose answer was lost, is found in its
+    /// [progress](Self::progress).
     fn is_retryable(error: &Self::Error) -> bool {
         _ = error;
         false
@@ -101,7 +104,8 @@ pub trait ChangeSink: Send {
         SinkKind::Append
     }
 
-    /// The sink's own position, if it keeps one together with the data. Asked for once, before the first batch.
+    /// The sink's own position, if it keeps one together with the data. Asked for before the first batch, and after an error
+    /// that [passes](Self::is_retryable): then this may have to connect again, and fail so again.
     ///
     /// With each [`flush`](Self::flush) it becomes the [`last_position`](Batch::last_position) of what was written.
     fn progress(&mut self) -> impl Future<Output = Result<Progress, Self::Error>> + Send {

@@ -14,7 +14,9 @@ fn two() -> Vec<Step> {
 #[tokio::test(start_paused = true)]
 async fn only_what_was_flushed_and_complete_is_acknowledged() {
     let log = Log::default();
-    let summary = run(Sink::new(&log), 4, two()).await.unwrap();
+    let mut steps = two();
+    steps.insert(4, Step::Wait(SECOND));
+    let summary = run(Sink::new(&log), 4, steps).await.unwrap();
     let calls = log.only(&["write", "flush", "durable", "ack", "finish"]);
     let first = ["write BxCB", "flush", "durable", "acknowledge 0/108"];
     let second = ["write xC", "flush", "durable", "acknowledge 0/208", "finish"];
@@ -112,8 +114,10 @@ async fn a_commit_behind_a_message_stands_for_both() {
 #[tokio::test(start_paused = true)]
 async fn a_preparation_is_acknowledged_and_so_is_its_end() {
     let log = Log::default();
-    let steps = [begin(0x100), insert(), prepare(0x100), commit_prepared(0x200)].map(Step::Event);
-    let summary = run(Sink::new(&log), 3, steps.into()).await.unwrap();
+    let mut steps: Vec<_> =
+        [begin(0x100), insert(), prepare(0x100), commit_prepared(0x200)].map(Step::Event).into();
+    steps.insert(3, Step::Wait(SECOND));
+    let summary = run(Sink::new(&log), 3, steps).await.unwrap();
     let calls = log.only(&["write", "ack"]);
     assert_eq!(calls, ["write BxP", "acknowledge 0/108", "write K", "acknowledge 0/208"]);
     assert_eq!((summary.transactions, summary.changes, summary.acknowledged), (2, 1, Lsn::new(0x208)));

@@ -67,7 +67,8 @@ async fn a_shutdown_finishes_the_batch_in_hand() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_the_sink_and_takes_nothing_new() {
     let log = Log::default();
-    let steps: Vec<_> = [0x100, 0x200].into_iter().flat_map(|lsn| transaction(lsn, 1)).collect();
+    let mut steps: Vec<_> = [0x100, 0x200].into_iter().flat_map(|lsn| transaction(lsn, 1)).collect();
+    steps.insert(3, Step::Wait(2 * SECOND));
     let sink = Sink { slow: 10 * SECOND, ..Sink::new(&log) };
     let pipeline = Pipeline::new(sink).batch_rows(3);
     pipeline.drive(Scripted::new(steps, &log), sleep(SECOND)).await.unwrap();

@@ -2,7 +2,10 @@
 
 mod acknowledge;
 mod batches;
+mod overlap;
+mod pace;
 mod reconnect;
+mod retry;
 mod tables;
 
 use std::collections::VecDeque;
@@ -20,23 +23,32 @@ use crate::pgoutput::Relation;
 use crate::pgoutput::tests::relation;
 use crate::pgoutput::{self, Datum, LogicalMessage, Tuple};
 use crate::session::{Fingerprint, Positions};
-use crate::sink::{Batch, Progress};
+use crate::sink::{Batch, Progress, SinkKind};
 use crate::{Lsn, Row, Timestamp, Xid};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What was called, in order, with how many seconds had passed.
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What was called, in order, and when.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+struct Log(Arc<Mutex<Vec<(Instant, String)>>>);
 
 impl Log {
     fn add(&self, call: impl Into<String>) {
-        self.0.lock().unwrap().push(call.into());
+        self.0.lock().unwrap().push((Instant::now(), call.into()));
     }
 
     fn calls(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().unwrap().iter().map(|(_, call)| call.clone()).collect()
+    }
+
+    /// At which millisecond what was called that begins with one of these words.
+    fn times(&self, began: Instant, words: &[&str]) -> Vec<String> {
+        let calls = self.0.lock().unwrap();
+        let chosen = calls.iter().filter(|(_, call)| words.iter().any(|word| call.starts_with(word)));
+        chosen.map(|(at, call)| format!("{} {call}", at.duration_since(began).as_millis())).collect()
     }
 
     /// Only the calls that begin with one of these words.
@@ -67,6 +79,9 @@ struct Scripted {
     idle: Option<u64>,
     /// When the connection fails beside a slow sink.
     keep_alive_fails: Option<Duration>,
+    can_reopen: bool,
+    /// What is durable by its account when it is opened again.
+    reopened_at: u64,
     log: Log,
 }
 
@@ -79,6 +94,8 @@ impl Scripted {
             finishes: VecDeque::new(),
             idle: None,
             keep_alive_fails: None,
+            can_reopen: true,
+            reopened_at: 0x18,
             log: log.clone(),
         }
     }
@@ -137,13 +154,18 @@ impl Source for Scripted {
         (Positions::default(), 0)
     }
 
+    fn can_reopen(&self) -> bool {
+        self.can_reopen
+    }
+
     async fn reopen(&mut self) -> Result<Fingerprint, Error> {
+        self.waiting = None;
         self.log.add("reopen");
         let opened = self.reopens.pop_front().unwrap_or(Ok(()));
         if opened.is_ok() {
             self.keep_alive_fails = None;
         }
-        opened.map(|()| fingerprint(0x18))
+        opened.map(|()| fingerprint(self.reopened_at))
     }
 
     fn beat(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
@@ -173,8 +195,16 @@ struct Sink {
     /// How long it takes to say where it stands.
     slow_start: Duration,
     fails_at: Option<(&'static str, usize)>,
+    /// Which calls fail next, each once and in this order, in a way that passes.
+    passing: VecDeque<&'static str>,
+    /// Whether the second write fails so.
+    fails_second_write: bool,
+    writes: usize,
     done: usize,
     progress: Progress,
+    /// Where it stands when it is asked again.
+    progress_again: Option<Progress>,
+    kind: SinkKind,
     log: Log,
 }
 
@@ -186,6 +216,10 @@ impl Sink {
     async fn call(&mut self, name: &'static str, call: String) -> io::Result<()> {
         sleep(self.slow).await;
         self.log.add(call);
+        if self.passing.front() == Some(&name) {
+            self.passing.pop_front();
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         if name == "flush" {
             self.done += 1;
         }
@@ -196,8 +230,20 @@ impl Sink {
 impl ChangeSink for Sink {
     type Error = io::Error;
 
+    fn is_retryable(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::ConnectionReset
+    }
+
+    fn kind(&self) -> SinkKind {
+        self.kind
+    }
+
     async fn write(&mut self, batch: Batch) -> io::Result<()> {
         let call = format!("write {}", batch.events().iter().map(word).collect::<String>());
+        self.writes += 1;
+        if self.fails_second_write && self.writes == 2 {
+            self.passing.push_back("write");
+        }
         self.call("write", call).await
     }
 
@@ -211,7 +257,14 @@ impl ChangeSink for Sink {
 
     async fn progress(&mut self) -> io::Result<Progress> {
         sleep(self.slow_start).await;
-        Ok(self.progress.clone())
+        if self.passing.front() == Some(&"progress") {
+            self.passing.pop_front();
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        let again = self.progress_again.take();
+        let now = self.progress.clone();
+        self.progress = again.unwrap_or_else(|| now.clone());
+        Ok(now)
     }
 
     async fn set_progress(&mut self, progress: &Fingerprint) -> io::Result<()> {

@@ -58,3 +58,18 @@ fn finds_who_trusts_a_rewound_slot() {
 fn finds_who_confirms_idle_positions_that_the_sink_has_not_kept() {
     is_found(Bug::KeepsNoIdlePosition);
 }
+
+#[test]
+fn finds_who_acknowledges_what_was_written_and_not_flushed() {
+    is_found(Bug::AcknowledgesWrites);
+}
+
+#[test]
+fn finds_who_acknowledges_with_a_flush_what_came_meanwhile() {
+    is_found(Bug::AcknowledgesMeanwhile);
+}
+
+#[test]
+fn finds_who_does_not_ask_a_sink_again_whose_error_has_passed() {
+    is_found(Bug::TrustsWhatItSaw);
+}

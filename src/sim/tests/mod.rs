@@ -102,6 +102,7 @@ fn survives_any_seed() {
         "restored",
         "rollback",
         "sink failed",
+        "sink retried",
         "skipped",
         "slot ahead",
         "slot dropped",

@@ -7,7 +7,7 @@ use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
-use super::progress::{self, ADVANCE};
+use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
 use crate::event::{Acknowledge as _, Begin, Change, Event};
@@ -17,6 +17,10 @@ use crate::{Lsn, Row, trace};
 /// So many events of a transaction whose end hasn't come wait for it; more are applied before it ends.
 const HELD_EVENTS: usize = 10_000;
 const HELD_BYTES: usize = 8 << 20;
+
+/// After so many changes, whatever else runs on this thread gets a turn: the source's socket holds less than a millisecond of
+/// changes, and its server waits when it is full.
+pub(super) const PAUSE: usize = 500;
 
 const APPLYING: &str = "while it applied changes";
 
@@ -37,6 +41,8 @@ pub(super) struct Applier {
     held_bytes: usize,
     /// Whether the target is in a transaction that has a part of one of the source's.
     pub(super) is_open: bool,
+    /// Whether something was committed that may not be durable.
+    is_unflushed: bool,
     /// Whether the transaction that comes was prepared before, and is left out.
     pub(super) is_prepared: bool,
     /// How many changes of it were applied.
@@ -54,6 +60,7 @@ impl Applier {
             held: Vec::new(),
             held_bytes: 0,
             is_open: false,
+            is_unflushed: false,
             is_prepared: false,
             open_changes: 0,
         }
@@ -73,8 +80,12 @@ impl Applier {
         Ok(())
     }
 
+    /// Makes durable what was committed. While a transaction is open, that has been done: a flush is a transaction, too.
     pub(super) async fn flush(&mut self) -> Result<(), ApplyError> {
-        progress::flush(&self.session).await
+        if !self.is_open && std::mem::take(&mut self.is_unflushed) {
+            progress::flush(&self.session).await?;
+        }
+        Ok(())
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -141,6 +152,7 @@ impl Applier {
 
     /// Events of a transaction that goes on.
     pub(super) async fn part(&mut self, events: &[Event]) -> Result<(), ApplyError> {
+        self.flush().await?;
         if self.together(events, None).await? {
             self.open_changes += changes(events);
             return Ok(());
@@ -186,8 +198,12 @@ impl Applier {
         } else if !steps.is_empty() {
             self.send_command(&mut in_flight, "BEGIN");
         }
+        let are_few = end.is_some() && !was_open && gathered::are_few(steps);
         for step in steps {
             match step {
+                Step::Rows(index, rows) if are_few => {
+                    gathered::send_few(&mut self.session, &mut in_flight, *index, rows).await?;
+                }
                 Step::Rows(index, rows) => {
                     gathered::send(&mut self.session, &mut in_flight, *index, rows).await?;
                 }
@@ -207,10 +223,18 @@ impl Applier {
             self.is_open = is_open;
             return Ok(());
         };
-        self.advance(&mut in_flight, end).await?;
+        let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
+        self.advance(&mut in_flight, sql, end).await?;
+        if are_few && is_open {
+            // Behind a statement that has failed, it rolls back.
+            self.send_command(&mut in_flight, "COMMIT");
+        }
         in_flight.settle(0).await?;
         self.is_open = false;
-        if is_open && let Err(error) = self.session.client().batch_execute("COMMIT").await {
+        if is_open
+            && !are_few
+            && let Err(error) = self.session.client().batch_execute("COMMIT").await
+        {
             // With it went what had been applied before, which can't be applied again from here.
             return Err(if was_open {
                 Objection::Final(failed("while it committed", error).at(place(events, events.len() - 1)))
@@ -227,6 +251,9 @@ impl Applier {
         let mut fold = Fold::new();
         let mut last: Option<(usize, usize)> = None;
         for (number, event) in events.iter().enumerate() {
+            if number % PAUSE == PAUSE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Event::Change(change) = event else { continue };
             let Some(row) = change.rows().last() else {
                 fold.push(number, change, None);
@@ -352,7 +379,7 @@ impl Applier {
     pub(super) async fn commit(&mut self, end: Lsn) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, end).await?;
+            self.advance(&mut in_flight, progress::ADVANCE, end).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -368,18 +395,24 @@ impl Applier {
     }
 
     fn moved(&mut self, end: Lsn) {
+        self.is_unflushed = true;
         if let Some(progress) = &mut self.progress {
             progress.resume_lsn = end;
         }
     }
 
     /// Moves the progress, in the transaction that is open.
-    async fn advance(&mut self, in_flight: &mut InFlight, end: Lsn) -> Result<(), Objection> {
+    async fn advance(
+        &mut self,
+        in_flight: &mut InFlight,
+        sql: &'static str,
+        end: Lsn,
+    ) -> Result<(), Objection> {
         let before = self.progress.as_ref().map(|progress| progress.resume_lsn.to_string());
         let Some(before) = before else {
             return Err(ApplyError::new(ApplyErrorKind::ProgressUnreadable).into());
         };
-        let statement = self.session.other(ADVANCE).await?;
+        let statement = self.session.other(sql).await?;
         let (connection, name, end) = (self.session.connection(), self.name.clone(), end.to_string());
         let advanced = async move { connection.client().execute(&statement, &[&name, &end, &before]).await };
         in_flight.send(advanced, Expected::Rows(1), 0);

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use futures_util::{SinkExt as _, pin_mut};
 use tokio_postgres::Statement;
 
-use super::encode::{Arrays, CopyRows, form};
+use super::encode::{Arrays, CopyRows, Parameter, form};
 use super::error::ApplyError;
-use super::fold::{PlanIndex, Rows, Updated};
+use super::fold::{PlanIndex, Rows, Step, Updated};
 use super::inflight::{Expected, InFlight, Trouble};
+use super::ordered;
 use super::plan::{Key, Plan, PlanColumn};
 use super::session::Session;
 use super::statement::Shape;
@@ -70,13 +71,48 @@ pub(super) async fn send(
         to.update(&set, &updated).await?;
     }
     if rows.inserted.len() < COPY {
-        for row in &rows.inserted {
-            let parameters = super::ordered::inserted(&plan, row)?;
-            to.one(Shape::Insert, parameters, 1).await?;
-        }
-        return Ok(());
+        return to.insert(&rows.inserted).await;
     }
     to.copy(&rows.inserted).await
+}
+
+/// So few rows are changed one by one, each by a statement that fails if it doesn't find its row: then the COMMIT need not
+/// wait for the answers.
+const FEW: usize = 8;
+
+/// Whether these steps are of few rows, which [`send_few`] can change.
+pub(super) fn are_few(steps: &[Step<'_>]) -> bool {
+    let count = steps.iter().map(|step| match step {
+        Step::Rows(_, rows)
+            if rows.absent.is_empty() && rows.updated.iter().all(|updated| !updated.set.is_empty()) =>
+        {
+            rows.deleted.len() + rows.updated.len() + rows.inserted.len()
+        }
+        _ => FEW + 1,
+    });
+    count.sum::<usize>() <= FEW
+}
+
+/// Sends what the rows of one table come to, row by row, in the order of [`send`].
+pub(super) async fn send_few(
+    session: &mut Session,
+    in_flight: &mut InFlight,
+    index: PlanIndex,
+    rows: &Rows<'_>,
+) -> Result<(), Objection> {
+    let Some(plan) = session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+    let mut to = Table { session, in_flight, index, plan: &plan };
+    let nulls = vec![false; plan.key.columns().len()];
+    for key in &rows.deleted {
+        let shape = Shape::Delete { nulls: nulls.clone() };
+        to.one(Shape::Sure(Box::new(shape)), ordered::keyed(&plan, &[], key, key)?, 1).await?;
+    }
+    for updated in &rows.updated {
+        let shape = Shape::Update { set: updated.set.clone(), nulls: nulls.clone() };
+        let parameters = ordered::keyed(&plan, &updated.set, &updated.new, updated.key)?;
+        to.one(Shape::Sure(Box::new(shape)), parameters, 1).await?;
+    }
+    to.insert(&rows.inserted).await
 }
 
 /// Updates that assign to the same columns go together.
@@ -118,6 +154,7 @@ impl<'a> Table<'a> {
             };
             let expected = if delete { count as u64 } else { 0 };
             self.one(shape, arrays.parameters(), expected).await?;
+            tokio::task::yield_now().await;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -141,6 +178,7 @@ impl<'a> Table<'a> {
             };
             let statement = self.session.statement(self.index, shape).await?;
             self.send(statement, arrays.parameters(), count as u64);
+            tokio::task::yield_now().await;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -164,10 +202,17 @@ impl<'a> Table<'a> {
         Ok(count)
     }
 
+    async fn insert(&mut self, rows: &[Cow<'_, Row>]) -> Result<(), Objection> {
+        for row in rows {
+            self.one(Shape::Insert, ordered::inserted(self.plan, row)?, 1).await?;
+        }
+        Ok(())
+    }
+
     async fn one(
         &mut self,
         shape: Shape,
-        parameters: Vec<super::encode::Parameter>,
+        parameters: Vec<Parameter>,
         expected: u64,
     ) -> Result<(), Objection> {
         let statement = self.session.statement(self.index, shape).await?;
@@ -175,7 +220,7 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn send(&mut self, statement: Statement, parameters: Vec<super::encode::Parameter>, expected: u64) {
+    fn send(&mut self, statement: Statement, parameters: Vec<Parameter>, expected: u64) {
         let connection = self.session.connection();
         let answer = async move { connection.client().execute_raw(&statement, parameters).await };
         self.in_flight.send(answer, Expected::Rows(expected), 0);

@@ -89,6 +89,18 @@ fn values(plan: &Plan, columns: &[usize], row: &Row) -> Result<Vec<Parameter>, A
     columns.map(|column| encode::parameter(column, row, false)).collect()
 }
 
+/// The values of these columns of a row, and those by which another is found whose key has no NULL.
+pub(super) fn keyed(
+    plan: &Plan,
+    columns: &[usize],
+    new: &Row,
+    key: &Row,
+) -> Result<Vec<Parameter>, ApplyError> {
+    let mut parameters = values(plan, columns, new)?;
+    parameters.extend(found_by(plan, key)?.1);
+    Ok(parameters)
+}
+
 /// Which of the values by which a row is found are NULL; and the others.
 fn found_by(plan: &Plan, row: &Row) -> Result<(Vec<bool>, Vec<Parameter>), ApplyError> {
     let (mut nulls, mut parameters) = (Vec::new(), Vec::new());

@@ -182,7 +182,9 @@ impl Key {
         let sent = |index: &usize| {
             let TableColumn { name, is_not_null, .. } = table.columns.get(*index)?;
             // Of rows with a NULL there may be many. Those of an identity have none.
-            relation.columns.iter().position(|column| column.name == *name && (column.is_key && !is_full || is_full && *is_not_null))
+            relation.columns.iter().position(|column| {
+                column.name == *name && (column.is_key && !is_full || is_full && *is_not_null)
+            })
         };
         for unique in &table.keys {
             let columns: Option<Vec<usize>> = unique.columns.iter().map(sent).collect();

@@ -37,6 +37,12 @@ pub(super) const ADVANCE: &str = "UPDATE walferry.progress \
      SET resume_lsn = $2::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
      WHERE name = $1 AND resume_lsn = $3::pg_catalog.text::pg_catalog.pg_lsn";
 
+/// The same, but fails if it isn't there.
+pub(super) const ADVANCE_SURELY: &str = "WITH changed AS (UPDATE walferry.progress \
+     SET resume_lsn = $2::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
+     WHERE name = $1 AND resume_lsn = $3::pg_catalog.text::pg_catalog.pg_lsn RETURNING 1) \
+     SELECT 1 / (pg_catalog.count(*) = 1)::pg_catalog.int4 FROM changed";
+
 /// Makes room for it, and sees to it that nobody else uses the name.
 pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyError> {
     let prepared = async {

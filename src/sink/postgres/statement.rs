@@ -34,6 +34,8 @@ pub(super) enum Shape {
         if_other: Vec<usize>,
         nulls: Vec<bool>,
     },
+    /// An UPDATE or DELETE of one row that fails if it doesn't change one.
+    Sure(Box<Shape>),
     /// Many rows by a unique key. `forms` say how each column's values are given.
     UpdateMany {
         set: Vec<usize>,
@@ -78,6 +80,11 @@ impl Plan {
             Shape::Delete { nulls } => format!("DELETE FROM {only}{target} WHERE {}", self.row_is(nulls, 0)),
             Shape::Find { nulls } => format!("SELECT FROM {only}{target} WHERE {}", self.row_is(nulls, 0)),
             Shape::Replace { new, if_other, nulls } => self.replace(new, if_other, nulls),
+            // By a division: there is no assertion in SQL.
+            Shape::Sure(shape) => format!(
+                "WITH changed AS ({} RETURNING 1) SELECT 1 / (pg_catalog.count(*) = 1)::pg_catalog.int4 FROM changed",
+                self.sql(shape)
+            ),
             Shape::UpdateMany { set, forms } => {
                 let first = self.key.columns().len();
                 let columns = set.iter().filter_map(|index| self.columns.get(*index));

@@ -1,0 +1,267 @@
+//! The near side: events of the source, gathered for the sink.
+
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::ledger::Done;
+use super::pace::Flow;
+use super::source::Source;
+use super::tables::Tables;
+use crate::error::Error;
+use crate::event::{Acknowledge as _, Event};
+use crate::sink::Batch;
+
+/// After so many events at a stretch, others get their turn: the sink, and whatever else the runtime has to do.
+const STRETCH: usize = 512;
+
+pub(super) struct Intake<R, F> {
+    pub(super) source: R,
+    pub(super) shutdown: Shutdown<F>,
+    pub(super) gathered: Gathered,
+    pub(super) transaction: Transaction,
+    pub(super) flow: Flow,
+    /// Why nothing more comes.
+    pub(super) ended: Option<Ended>,
+    /// Changes of tables that were left out.
+    pub(super) left_out: u64,
+    tables: Tables,
+    rows: usize,
+    bytes: usize,
+}
+
+/// What the sink does not have yet.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) batch: Batch,
+    /// What is complete in it.
+    pub(super) done: Vec<Done>,
+    /// When its first event came.
+    pub(super) since: Option<Instant>,
+}
+
+/// Why there are no more events.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// By itself, or because the caller wants it so.
+    Well,
+    Lost(Error),
+    /// Lost, and by what was said.
+    Gone,
+}
+
+/// Whether there are more events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// At once.
+    Full,
+    /// None just now: whoever asked is woken.
+    Empty,
+    /// The batch has no room for them.
+    NoRoom,
+    /// None any more.
+    Ended,
+}
+
+/// The wish of the caller that the run ends, once it was heard.
+pub(super) struct Shutdown<F> {
+    wish: Pin<Box<F>>,
+    has_come: bool,
+}
+
+impl<F: Future<Output = ()>> Shutdown<F> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.has_come |= self.has_come || self.wish.as_mut().poll(cx).is_ready();
+        if self.has_come { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
+    pub(super) fn new(source: R, shutdown: F, tables: Tables, rows: usize, bytes: usize) -> Self {
+        Self {
+            source,
+            shutdown: Shutdown { wish: Box::pin(shutdown), has_come: false },
+            gathered: Gathered::default(),
+            transaction: Transaction::default(),
+            flow: Flow::new(Instant::now()),
+            ended: None,
+            left_out: 0,
+            tables,
+            rows,
+            bytes,
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let batch = &self.gathered.batch;
+        batch.len() >= self.rows || batch.byte_len() >= self.bytes
+    }
+
+    /// Takes in the events that are at hand, but no more than one batch, and not for long.
+    pub(super) fn poll_gather(&mut self, now: Instant, cx: &mut Context<'_>) -> Hand {
+        if self.ended.is_none() && self.shutdown.poll(cx).is_ready() {
+            self.ended = Some(Ended::Well);
+        }
+        let before = self.gathered.batch.len();
+        let hand = self.take_in(now, cx);
+        self.flow.note(self.gathered.batch.len().saturating_sub(before), now);
+        hand
+    }
+
+    fn take_in(&mut self, now: Instant, cx: &mut Context<'_>) -> Hand {
+        for _ in 0..STRETCH {
+            if self.ended.is_some() {
+                return Hand::Ended;
+            }
+            if self.is_full() {
+                return Hand::NoRoom;
+            }
+            match self.source.poll_next(cx) {
+                Poll::Pending => return Hand::Empty,
+                Poll::Ready(Some(Ok(event))) => self.take(event, now),
+                Poll::Ready(Some(Err(error))) => self.ended = Some(Ended::Lost(error)),
+                Poll::Ready(None) => self.ended = Some(Ended::Well),
+            }
+        }
+        Hand::Full
+    }
+
+    fn take(&mut self, event: Event, now: Instant) {
+        let Some(event) = self.tables.pass(event, &mut self.left_out) else { return };
+        let gathered = &mut self.gathered;
+        self.transaction.follow(&event, gathered);
+        gathered.since.get_or_insert(now);
+        gathered.batch.push(event);
+    }
+
+    /// Lets the sink work, and gathers what it gets next; when there is no more room, the source is only kept alive.
+    ///
+    /// If the source is lost meanwhile, the sink ends its work all the same: it lives longer than a connection.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let next = poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Ok(done)),
+                Poll::Pending => match self.poll_gather(Instant::now(), cx) {
+                    Hand::Empty => Poll::Pending,
+                    hand => Poll::Ready(Err(hand)),
+                },
+            });
+            match next.await {
+                Ok(done) => return done,
+                Err(Hand::Full) => yield_now().await,
+                Err(_) => break,
+            }
+        }
+        self.alive_beside(work).await
+    }
+
+    /// Lets the sink work, and takes nothing in.
+    pub(super) async fn alive_beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        keep_alive(&mut self.source, &mut self.ended, work).await
+    }
+
+    /// What has no end will not get one: it is forgotten here, and by the sink, if that has part of it.
+    pub(super) fn abandon(&mut self) {
+        self.transaction.abandon(&mut self.gathered);
+    }
+
+    /// Everything that was gathered comes again. Whether the sink has to forget half a transaction first.
+    pub(super) fn forget(&mut self, rollback: bool) {
+        self.gathered = Gathered::default();
+        self.transaction = Transaction { rollback, ..Transaction::default() };
+    }
+
+    /// What was gathered goes to the sink: with whether that has to forget something first.
+    pub(super) fn hand_over(&mut self) -> (Gathered, bool) {
+        let rollback = self.transaction.hand_over();
+        (mem::take(&mut self.gathered), rollback)
+    }
+}
+
+/// Keeps a source alive, if it isn't lost, while somebody works.
+pub(super) async fn keep_alive<T>(
+    source: &mut impl Source,
+    ended: &mut Option<Ended>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    if !matches!(ended, Some(Ended::Lost(_) | Ended::Gone)) {
+        let error = tokio::select! {
+            biased;
+            done = &mut work => return done,
+            error = source.keep_alive() => error,
+        };
+        *ended = Some(Ended::Lost(error));
+    }
+    work.await
+}
+
+/// The transaction whose end has not come.
+#[derive(Default)]
+pub(super) struct Transaction {
+    /// Where in the batch it begins; 0 if it began before.
+    open: Option<usize>,
+    /// How many changes it has so far.
+    changes: u64,
+    /// Whether the sink was given part of it.
+    written: bool,
+    /// Whether the sink has to forget such a part.
+    rollback: bool,
+}
+
+impl Transaction {
+    /// Whether everything that was gathered is complete.
+    pub(super) fn is_whole(&self) -> bool {
+        self.open.is_none()
+    }
+
+    /// Whether the sink has to forget something.
+    pub(super) fn needs_rollback(&self) -> bool {
+        self.rollback
+    }
+
+    /// Looks at the next event. Another one than may stand inside a transaction says that the transaction has no end.
+    fn follow(&mut self, event: &Event, gathered: &mut Gathered) {
+        let inside = match event {
+            Event::Change(_) => {
+                self.changes += 1;
+                return;
+            }
+            Event::Commit(_) | Event::Prepare(_) => true,
+            Event::Message(message) => message.transactional,
+            Event::Begin(_) | Event::CommitPrepared(_) | Event::RollbackPrepared(_) => false,
+        };
+        if !inside {
+            self.abandon(gathered);
+        }
+        if let Event::Begin(_) = event {
+            self.open = Some(gathered.batch.len());
+        }
+        let Some(position) = event.position() else { return };
+        (self.open, self.written) = (None, false);
+        let is_transaction = !matches!(event, Event::Message(_));
+        gathered.done.push(Done { position, changes: mem::take(&mut self.changes), is_transaction });
+    }
+
+    fn abandon(&mut self, gathered: &mut Gathered) {
+        if let Some(begin) = self.open.take() {
+            gathered.batch.truncate(begin);
+            self.changes = 0;
+            self.rollback |= self.written;
+            self.written = false;
+        }
+    }
+
+    fn hand_over(&mut self) -> bool {
+        if let Some(begin) = &mut self.open {
+            *begin = 0;
+            self.written = true;
+        }
+        mem::take(&mut self.rollback)
+    }
+}
