@@ -127,7 +127,7 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
             self.begin(seed / CHUNK).await;
         }
         let mut random = Random::new(!seed);
-        let most = [1, 2, 7, 40, 200][random.below(5)];
+        let most = [1, 4, 15, 60, 200][random.below(5)];
         let mut log = String::new();
         for step in 0..2 + random.below(3) {
             self.change(seed, step, &mut random, &mut log).await;
@@ -273,7 +273,7 @@ pub(crate) async fn apply<S: ChangeSink>(
         let mut batch = Batch::default();
         batch.extend(events[position..end].iter().cloned());
         sink.write(batch).await?;
-        if !random.one_in(4) {
+        if most > 1 || random.one_in(4) {
             sink.flush().await?;
         }
         position = end;
