@@ -3,6 +3,7 @@
 use walferry::{ChangeSink as _, Event};
 
 use crate::pair::{Pair, Plan, everywhere};
+use crate::sinks;
 
 /// The transactions before it are there; of itself and of what is behind it, nothing is.
 async fn stops(pair: &mut Pair, before: &str, wrong: &str, behind: &str) -> String {
@@ -171,5 +172,24 @@ fn a_transaction_that_is_cut_short_leaves_nothing() {
         }
         pair.apply(events).await.expect("it is right");
         assert_eq!(pair.agree("SELECT * FROM t").await, ["(1,one)"]);
+    });
+}
+
+/// Many rows come by COPY, which is refused as it begins: the error is that one, not what becomes of the connection.
+#[test]
+fn what_may_not_be_copied_into_is_refused_by_its_own_error() {
+    everywhere("no_copy", Plan { tables: TABLES, ..Plan::default() }, async |mut pair: Pair| {
+        let role = format!("limited_{}", pair.gathers);
+        let grant = format!(
+            "CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {} TO {role}; GRANT SELECT, UPDATE ON t TO {role}; CREATE SCHEMA walferry AUTHORIZATION {role}",
+            pair.names[1]
+        );
+        pair.target.batch_execute("DROP SCHEMA walferry CASCADE").await.expect("the other sink has made it");
+        pair.target.batch_execute(&grant).await.expect("a role can be made");
+        pair.sink =
+            sinks::open_as(pair.cluster, &pair.names[1], pair.gathers, &pair.stream, "limited", &role).await;
+        let error = pair.try_change("INSERT INTO t SELECT i, 'secret' FROM generate_series(1, 100) i").await;
+        let error = error.expect_err("it isn't granted");
+        assert!(error.to_string().contains("42501") && !error.is_retryable(), "{}: {error}", pair.whose());
     });
 }

@@ -13,7 +13,19 @@ pub(crate) async fn open(
     stream: &ReplicationStream,
     name: &str,
 ) -> PostgresSink {
-    let mut sink = unopened(target, database, gathers, name);
+    open_as(target, database, gathers, stream, name, "postgres").await
+}
+
+/// By a role that may do less.
+pub(crate) async fn open_as(
+    target: &Cluster,
+    database: &str,
+    gathers: bool,
+    stream: &ReplicationStream,
+    name: &str,
+    role: &str,
+) -> PostgresSink {
+    let mut sink = PostgresSink::new(config(target, database).user(role), name).gather(gathers);
     if let Progress::None = sink.progress().await.expect("the target is there") {
         sink.set_progress(&stream.fingerprint(Lsn::ZERO)).await.expect("the target is there");
     }
@@ -22,6 +34,9 @@ pub(crate) async fn open(
 
 /// Before a pipeline has asked it for its progress.
 pub(crate) fn unopened(target: &Cluster, database: &str, gathers: bool, name: &str) -> PostgresSink {
-    let config: Config = target.conninfo(database).parse().expect("the string is right");
-    PostgresSink::new(config, name).gather(gathers)
+    PostgresSink::new(config(target, database), name).gather(gathers)
+}
+
+fn config(target: &Cluster, database: &str) -> Config {
+    target.conninfo(database).parse().expect("the string is right")
 }

@@ -137,6 +137,7 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
             let whose = format!("seed {seed}, step {step}");
             for (sink, database) in chunk.sinks.iter_mut().zip(TARGETS) {
                 if let Err(error) = apply(sink, &events, &mut random, most).await {
+                    log += &format!("/* the target's log\n{} */\n", self.target.log());
                     panic!("{whose}, {database}: {error:?}{}", kept(seed, &log, &events));
                 }
             }
