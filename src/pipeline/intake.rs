@@ -106,6 +106,7 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
         if self.ended.is_none() && self.shutdown.poll(cx).is_ready() {
             self.ended = Some(Ended::Well);
         }
+        self.source.catch_up(cx);
         let before = self.gathered.batch.len();
         let hand = self.take_in(now, cx);
         self.flow.note(self.gathered.batch.len().saturating_sub(before), now);

@@ -83,13 +83,10 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// shutdown comes first.
     async fn try_again(&mut self, trouble: &Trouble, is_sink: bool) -> Option<Result<(), Trouble>> {
         let wait = self.backoff.after(trouble.error());
-        match trouble {
-            Trouble::Source(error) => {
-                trace::warn!(error = %error.with_causes(), ?wait, "the source is lost; connecting again");
-            }
-            Trouble::Sink(error, _) => {
-                trace::warn!(error = %error.with_causes(), ?wait, "the sink failed; asking it again where it stands");
-            }
+        if let Trouble::Source(_) = trouble {
+            trace::warn!(error = %trouble.error().with_causes(), ?wait, "the source is lost; connecting again");
+        } else {
+            trace::warn!(error = %trouble.error().with_causes(), ?wait, "the sink failed; asking it again where it stands");
         }
         let (sink, intake) = (&mut self.sink, &mut self.intake);
         let again = async {

@@ -2,10 +2,7 @@
 
 use std::future::{Future, pending, ready};
 use std::io::Read;
-use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use futures_core::Stream as _;
 
 use crate::capture::Events;
 use crate::error::Error;
@@ -14,6 +11,11 @@ use crate::session::{Fingerprint, Positions};
 use crate::{Lsn, ReplicationStream};
 
 pub(crate) trait Source {
+    /// Comes before each stretch of events: tells the server what is late by now.
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        _ = cx;
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>>;
 
     /// Runs beside a sink that works, until the source fails.
@@ -55,8 +57,12 @@ pub(crate) trait Source {
 }
 
 impl Source for ReplicationStream {
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        ReplicationStream::catch_up(self, cx);
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        Pin::new(self).poll_next(cx)
+        self.poll_stretch(cx)
     }
 
     async fn keep_alive(&mut self) -> Error {

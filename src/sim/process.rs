@@ -124,6 +124,10 @@ impl Tapped {
 }
 
 impl Source for Tapped {
+    fn catch_up(&mut self, cx: &mut Context<'_>) {
+        Source::catch_up(&mut self.stream, cx);
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         if self.bug(Bug::AcknowledgesWrites)
             && let Some(written) = self.world.state().disk.last_written

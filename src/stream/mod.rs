@@ -68,7 +68,7 @@ pub struct ReplicationStream {
     connection: Connection,
     session: Session,
     types: TypeWatch,
-    /// The clock as it was read last: once for each event and each wait, and now and then while data flows.
+    /// The clock as it was read last: once for each event or stretch of them and each wait, and now and then while data flows.
     now: Instant,
     since_upkeep: u32,
     timer: Pin<Box<Sleep>>,
@@ -183,8 +183,20 @@ impl ReplicationStream {
         }
     }
 
+    /// The next event, for who takes many at a stretch, and [catches up](Self::catch_up) before: a look at the clock takes as
+    /// long as a tenth of an event.
+    pub(crate) fn poll_stretch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        if self.state == State::Failed {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.poll_event(cx));
+        if matches!(next, Some(Err(_))) {
+            self.state = State::Failed;
+        }
+        Poll::Ready(next)
+    }
+
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        self.catch_up(cx);
         loop {
             if let Some(event) = self.session.poll()? {
                 return Poll::Ready(Some(Ok(event)));
@@ -322,10 +334,11 @@ impl ReplicationStream {
         self.unsent = fed.and(sent).err().map(|error| (error, self.now));
     }
 
-    /// Before each event: whoever takes long over one, while there are more at hand, must not starve the server.
-    fn catch_up(&mut self, cx: &mut Context<'_>) {
+    /// Before each event, or a short stretch of them: whoever takes long over one, while there are more at hand, must not starve
+    /// the server.
+    pub(crate) fn catch_up(&mut self, cx: &mut Context<'_>) {
         self.now = now();
-        if self.session.is_overdue(self.now) {
+        if self.state == State::Running && self.session.is_overdue(self.now) {
             self.tend(cx);
         }
     }
@@ -373,14 +386,8 @@ impl Stream for ReplicationStream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.state == State::Failed {
-            return Poll::Ready(None);
-        }
-        let next = ready!(this.poll_event(cx));
-        if matches!(next, Some(Err(_))) {
-            this.state = State::Failed;
-        }
-        Poll::Ready(next)
+        this.catch_up(cx);
+        this.poll_stretch(cx)
     }
 }
 

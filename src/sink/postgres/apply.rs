@@ -7,6 +7,7 @@ use super::fold::{Fold, Step};
 use super::gathered::{self, Objection};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
+use super::plan::quoted_target;
 use super::progress;
 use super::session::{Session, failed};
 use super::statistics::Monitor;
@@ -216,10 +217,12 @@ impl Applier {
         }
         let is_open = was_open || !steps.is_empty();
         let Some(end) = end else {
-            if was_open {
-                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
-            }
             in_flight.settle(0).await?;
+            if was_open {
+                // Only now: behind it there is no way back.
+                self.send_command(&mut in_flight, "RELEASE SAVEPOINT walferry");
+                in_flight.settle(0).await?;
+            }
             self.is_open = is_open;
             return Ok(());
         };
@@ -272,8 +275,8 @@ impl Applier {
                     index
                 }
             };
-            let plan = self.session.plan_at(index);
-            fold.push(number, change, plan.map(|plan| (index, plan.as_ref())));
+            let plan = self.session.plan_at(index)?;
+            fold.push(number, change, Some((index, plan.as_ref())));
         }
         Ok(fold.finish())
     }
@@ -427,14 +430,11 @@ impl Applier {
         change: &Change,
     ) -> Result<(), Objection> {
         if let Change::Truncate { relations, restart_identity, .. } = change {
-            let mut plans = Vec::new();
+            let mut names = Vec::new();
             for relation in relations {
-                let (index, _) = self.session.plan(relation, &crate::value::Types::new()).await?;
-                plans.extend(self.session.plan_at(index).map(Arc::clone));
+                names.push(format!("{}{}", self.session.only(relation).await?, quoted_target(relation)));
             }
-            let tables =
-                relations.iter().zip(&plans).map(|(relation, plan)| (relation.as_ref(), plan.as_ref()));
-            let sql = ordered::truncate(tables, *restart_identity);
+            let sql = ordered::truncate(&names, *restart_identity);
             let connection = self.session.connection();
             let truncated = async move { connection.client().batch_execute(&sql).await.map(|()| 0) };
             in_flight.send(truncated, Expected::Anything, number);
@@ -442,7 +442,7 @@ impl Applier {
         }
         let Some(row) = change.rows().last() else { return Ok(()) };
         let (index, _) = self.session.plan(row.relation(), row.types()).await?;
-        let Some(plan) = self.session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+        let plan = self.session.plan_at(index)?;
         for operation in ordered::operations(&plan, change)? {
             let statement = self.session.statement(index, operation.shape).await?;
             let connection = self.session.connection();

@@ -20,7 +20,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use super::plan::{Assignments, Key, Plan};
 use crate::event::{Change, OldRow};
-use crate::pgoutput::{Datum, Tuple};
+use crate::pgoutput::{Datum, ReplicaIdentity, Tuple};
 use crate::{Oid, Row};
 
 /// Which of the plans.
@@ -176,7 +176,9 @@ impl<'a> Pending<'a> {
         hashes: &RandomState,
     ) -> Option<()> {
         let Assignments { set, key_changes, replaces, replaces_if_other } = plan.assignments(old, new);
-        if key_changes || replaces || !replaces_if_other.is_empty() {
+        // A partition that sends no old row where its root says that it does has another identity than the root.
+        let lacks_old = old.is_none() && plan.relation.replica_identity == ReplicaIdentity::Full;
+        if lacks_old || key_changes || replaces || !replaces_if_other.is_empty() {
             return None;
         }
         let key = old.map_or(new, OldRow::row);

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, pin_mut};
@@ -63,7 +62,7 @@ pub(super) async fn send(
     index: PlanIndex,
     rows: &Rows<'_>,
 ) -> Result<(), Objection> {
-    let Some(plan) = session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+    let plan = session.plan_at(index)?;
     let mut to = Table { session, in_flight, index, plan: &plan };
     to.by_key(&rows.deleted, true).await?;
     to.by_key(&rows.absent, false).await?;
@@ -100,7 +99,7 @@ pub(super) async fn send_few(
     index: PlanIndex,
     rows: &Rows<'_>,
 ) -> Result<(), Objection> {
-    let Some(plan) = session.plan_at(index).map(Arc::clone) else { return Ok(()) };
+    let plan = session.plan_at(index)?;
     let mut to = Table { session, in_flight, index, plan: &plan };
     let nulls = vec![false; plan.key.columns().len()];
     for key in &rows.deleted {

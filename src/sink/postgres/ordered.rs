@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::encode::{self, Parameter};
 use super::error::{ApplyError, ApplyErrorKind};
 use super::inflight::Expected;
-use super::plan::{Assignments, Key, Plan, quoted_target};
+use super::plan::{Assignments, Key, Plan};
 use super::statement::Shape;
 use crate::Row;
 use crate::event::{Change, OldRow};
-use crate::pgoutput::{Datum, Relation, ReplicaIdentity, Tuple};
+use crate::pgoutput::{Datum, ReplicaIdentity, Tuple};
 use crate::sink::equality::Equality;
 use crate::value::holds_object_names;
 
@@ -148,12 +148,7 @@ fn updated_key(old: Option<&OldRow>, new: &Row) -> Option<Row> {
 }
 
 /// `TRUNCATE` of the tables that the source names, and of no others: what it took along there, it names, too.
-pub(super) fn truncate<'a>(
-    tables: impl Iterator<Item = (&'a Relation, &'a Plan)>,
-    restart_identity: bool,
-) -> String {
-    let names: Vec<String> =
-        tables.map(|(relation, plan)| format!("{}{}", plan.only, quoted_target(relation))).collect();
+pub(super) fn truncate(tables: &[String], restart_identity: bool) -> String {
     let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
-    format!("TRUNCATE {}{restart}", names.join(", "))
+    format!("TRUNCATE {}{restart}", tables.join(", "))
 }

@@ -89,12 +89,7 @@ impl Session {
         {
             return Ok((index, false));
         }
-        // States of triggers that fire in this session: of replicas, or of others; and always.
-        let firing: &[&str] = if self.is_replica { &["R", "A"] } else { &["O", "A"] };
-        let table = Table::load(self.client(), &relation.schema, &relation.name, firing)
-            .await
-            .map_err(|error| failed("looking at the tables of the target", error))?
-            .ok_or_else(|| ApplyError::new(ApplyErrorKind::MissingTable))?;
+        let table = self.table(relation).await?;
         let index = self.plans.len();
         self.plans.push(Arc::new(Plan::new(relation, types, table)?));
         self.statements.push(HashMap::new());
@@ -105,8 +100,25 @@ impl Session {
         Ok((index, known.is_some()))
     }
 
-    pub(super) fn plan_at(&self, index: PlanIndex) -> Option<&Arc<Plan>> {
-        self.plans.get(index)
+    async fn table(&self, relation: &Relation) -> Result<Table, ApplyError> {
+        // States of triggers that fire in this session: of replicas, or of others; and always.
+        let firing: &[&str] = if self.is_replica { &["R", "A"] } else { &["O", "A"] };
+        let found = Table::load(self.client(), &relation.schema, &relation.name, firing).await;
+        let found = found.map_err(|error| failed("looking at the tables of the target", error))?;
+        found.ok_or_else(|| ApplyError::new(ApplyErrorKind::MissingTable))
+    }
+
+    /// `ONLY `, if other tables inherit from this one.
+    pub(super) async fn only(&self, relation: &Relation) -> Result<&'static str, ApplyError> {
+        match self.plan_of(relation) {
+            Some(plan) if plan.relation.as_ref() == relation => Ok(plan.only),
+            _ => Ok(if self.table(relation).await?.has_children { "ONLY " } else { "" }),
+        }
+    }
+
+    /// The plan of this number.
+    pub(super) fn plan_at(&self, index: PlanIndex) -> Result<Arc<Plan>, ApplyError> {
+        self.plans.get(index).map(Arc::clone).ok_or_else(|| ApplyError::new(ApplyErrorKind::Failed))
     }
 
     /// The plan that is in force for a table.
