@@ -26,7 +26,7 @@ impl Changes<'_> {
         let schema = self.schema;
         let mut script = String::from("BEGIN;\n");
         for table in &schema.tables {
-            for _ in 0..1 + self.random.below(3) {
+            for _ in 0..=self.random.below(3) {
                 let insert = self.insert(table);
                 script += &attempt(&insert);
             }
@@ -39,9 +39,9 @@ impl Changes<'_> {
             return attempt(&self.statement());
         }
         let mut script = String::from("BEGIN;\n");
-        for _ in 0..1 + self.random.below(7) {
+        for _ in 0..=self.random.below(7) {
             let statement = self.statement();
-            script += &match self.random.below(14) {
+            let next = match self.random.below(14) {
                 0 => format!("SELECT undone({});\n", quoted(&statement)),
                 1 => format!("SELECT undone({});\n", quoted(&self.altered(&statement))),
                 2 => {
@@ -49,6 +49,7 @@ impl Changes<'_> {
                 }
                 _ => attempt(&statement),
             };
+            script.push_str(&next);
         }
         script + if self.random.one_in(12) { "ROLLBACK;\n" } else { "COMMIT;\n" }
     }
@@ -112,8 +113,7 @@ impl Changes<'_> {
     }
 
     fn insert(&mut self, table: &Table) -> String {
-        let rows: Vec<_> =
-            (0..1 + self.random.below(4)).map(|_| format!("({})", self.given(table))).collect();
+        let rows: Vec<_> = (0..=self.random.below(4)).map(|_| format!("({})", self.given(table))).collect();
         let conflict = self.random.pick(&["", " ON CONFLICT DO NOTHING", " ON CONFLICT DO NOTHING"]);
         let place = self.place(table);
         format!(
@@ -138,7 +138,7 @@ impl Changes<'_> {
 
     fn assignments(&mut self, table: &Table, up_to: usize) -> String {
         let mut columns = Vec::new();
-        for _ in 0..1 + self.random.below(up_to) {
+        for _ in 0..=self.random.below(up_to) {
             let column = self.random.below(table.columns.len());
             if table.columns[column].is_given() && !columns.contains(&column) {
                 columns.push(column);
@@ -273,13 +273,13 @@ impl Changes<'_> {
         let mut updates = String::new();
         for _ in 0..2 + self.random.below(5) {
             let set = self.assignments(table, 2);
-            updates += &format!(
+            updates.extend([format!(
                 "UPDATE {} x SET {set} WHERE (tableoid, ctid) = (t, c) RETURNING x.tableoid, x.ctid INTO STRICT t, c;\n",
                 table.name
-            );
+            )]);
         }
         if self.random.one_in(4) {
-            updates += &format!("DELETE FROM {} WHERE (tableoid, ctid) = (t, c);", table.name);
+            updates.extend([format!("DELETE FROM {} WHERE (tableoid, ctid) = (t, c);", table.name)]);
         }
         do_block(&format!(
             "DECLARE t oid; c tid; BEGIN

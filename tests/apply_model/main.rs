@@ -39,7 +39,11 @@ fn runtime() -> tokio::runtime::Runtime {
 /// The model itself, by an applier that other tests have proven.
 #[test]
 fn the_model_holds_for_psql() {
-    support::on_each_server(|server| every_seed(server, (40, 1000), false, Psql::open));
+    support::on_each_server(|server| {
+        every_seed(server, (40, 1000), false, async |target, database, stream, _| {
+            Psql::open(target, database, stream)
+        });
+    });
 }
 
 /// Museum 23: whatever the source does, at the end of each step both targets hold the same rows.

@@ -11,7 +11,7 @@ pub(crate) struct Psql {
 }
 
 impl Psql {
-    pub(crate) async fn open(target: &Cluster, database: &str, stream: &ReplicationStream, _: u64) -> Self {
+    pub(crate) fn open(target: &Cluster, database: &str, stream: &ReplicationStream) -> Self {
         Self { script: Script::new(stream.context().catalog.clone()), session: target.session(database) }
     }
 }

@@ -18,7 +18,7 @@ async fn stops(pair: &mut Pair, before: &str, wrong: &str, behind: &str) -> Stri
     let mut said = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
-        said += &format!(": {cause}");
+        said.extend([": ".to_owned(), cause.to_string()]);
         source = cause.source();
     }
     assert!(!said.contains("secret"), "a value: {said}");

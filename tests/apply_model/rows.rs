@@ -146,8 +146,7 @@ fn museum_23_types_without_equality_and_values_that_are_only_equal() {
         ("c", ["1.0", "1.00", "null"]),
         ("a", ["{NULL}", "{\"null\"}", "{\"{\\\"a\\\": 1}\"}"]),
     ];
-    let identities: String =
-        values.iter().map(|(table, _)| format!("; ALTER TABLE {table} REPLICA IDENTITY FULL")).collect();
+    let identities = values.map(|(table, _)| format!("; ALTER TABLE {table} REPLICA IDENTITY FULL")).concat();
     for binary in [false, true] {
         let tables = format!("{tables}{identities}");
         let plan = Plan { tables: &tables, binary, ..Plan::default() };
@@ -206,13 +205,14 @@ fn rows_are_found_by_the_identity_s_index_and_not_by_the_primary_key() {
 #[test]
 fn museum_17_what_is_out_of_line_and_unchanged_stays() {
     let kinds = ["PRIMARY KEY (id)", "UNIQUE (code)", "CHECK (true)"];
-    let tables: String = kinds
+    let tables: Vec<_> = kinds
         .iter()
         .enumerate()
         .map(|(nth, key)| {
             format!("CREATE TABLE t{nth} (id int NOT NULL, code text NOT NULL, big text, n int, {key}); ALTER TABLE t{nth} ALTER big SET STORAGE EXTERNAL, ALTER code SET STORAGE EXTERNAL;")
         })
         .collect();
+    let tables = tables.concat();
     let on_source =
         "ALTER TABLE t1 REPLICA IDENTITY USING INDEX t1_code_key; ALTER TABLE t2 REPLICA IDENTITY FULL";
     everywhere("toast", Plan { tables: &tables, on_source, ..Plan::default() }, async |mut pair: Pair| {

@@ -25,6 +25,7 @@ const NAMES: [&str; 14] = [
 
 /// What the tables depend on beside their seed.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(crate) struct Conditions {
     pub(crate) major: u32,
     pub(crate) binary: bool,
@@ -146,7 +147,7 @@ impl Schema {
     pub(crate) fn new(random: &mut Random, seed: u64, conditions: Conditions) -> Self {
         let name = identifier(&format!("s\"{seed}"));
         let mut schema = Self { name, tables: Vec::new() };
-        for _ in 0..1 + random.below(4) {
+        for _ in 0..=random.below(4) {
             let table = schema.table(random, conditions);
             schema.tables.push(table);
         }

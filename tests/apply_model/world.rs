@@ -137,7 +137,8 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
             let whose = format!("seed {seed}, step {step}");
             for (sink, database) in chunk.sinks.iter_mut().zip(TARGETS) {
                 if let Err(error) = apply(sink, &events, &mut random, most).await {
-                    log += &format!("/* the target's log\n{} */\n", self.target.log());
+                    writeln!(log, "/* the target's log\n{} */", self.target.log())
+                        .expect("a String takes all");
                     panic!("{whose}, {database}: {error:?}{}", kept(seed, &log, &events));
                 }
             }
@@ -160,11 +161,13 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
         let chunk = self.chunk.as_ref().expect("begun");
         let schema = &chunk.schemas[usize::try_from(seed % CHUNK).expect("small")];
         if step == 0 {
-            *log += &format!(
+            write!(
+                log,
                 "-- source\n{}-- target\n{}",
                 schema.definition(Side::Source),
                 schema.definition(Side::Target)
-            );
+            )
+            .expect("a String takes all");
         }
         let file = self.source.data_folder().join("rows");
         let mut changes = Changes { random, schema, file: file.to_str().expect("a plain name") };
