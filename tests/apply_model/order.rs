@@ -198,6 +198,11 @@ fn truncation_keeps_its_place_between_other_changes() {
         .await;
         assert_eq!(pair.agree("SELECT * FROM t").await, ["(1,1)", "(6,8)"]);
         assert_eq!(pair.agree("SELECT * FROM child").await, ["(1,6)"]);
+        pair.change(
+            "BEGIN; INSERT INTO child VALUES (2); TRUNCATE child; INSERT INTO child VALUES (3); COMMIT",
+        )
+        .await;
+        assert_eq!(pair.agree("SELECT id FROM child").await, ["(3)"]);
         // The heir stays.
         pair.change("TRUNCATE ONLY parent").await;
         assert_eq!(pair.agree("SELECT * FROM parent").await, ["(2)"]);
