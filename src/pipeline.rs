@@ -36,7 +36,7 @@ use crate::{ReplicationStream, capture};
 /// | written | when a batch is full, or its first event is [`batch_delay`](Self::batch_delay) old | also as soon as the sink is free, and a transaction is complete behind which nothing has come yet: so it is visible at once |
 /// | flushed | after each `write` | `batch_delay` after the first event came that is not flushed |
 ///
-/// Where more than a few dozen events come in a millisecond, a mirror waits three for others: a batch has its price, whatever
+/// Where more than a few dozen events come in a millisecond, a mirror waits ten for others: a batch has its price, whatever
 /// is in it. Everything is flushed at the end, and before another connection goes on.
 ///
 /// ```no_run
@@ -63,6 +63,7 @@ pub struct Pipeline<S> {
     tables: Tables,
     reconnect: bool,
     heartbeat: Option<Duration>,
+    gulps: bool,
     backoff: Backoff,
     monitor: Monitor,
 }
@@ -78,6 +79,7 @@ impl<S: ChangeSink> Pipeline<S> {
             tables: Tables::default(),
             reconnect: true,
             heartbeat: None,
+            gulps: false,
             backoff: Backoff::new(),
             monitor: Monitor::default(),
         }
@@ -134,6 +136,17 @@ impl<S: ChangeSink> Pipeline<S> {
     /// the transactions around them.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.heartbeat = Some(interval.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Whether a backlog is received in gulps: while changes come fast, the thread sleeps for a quarter of a millisecond whenever it
+    /// has taken in what there was. Not done if not said.
+    ///
+    /// The server sends each change by itself, and wakes whoever waits for it: with an eager receiver, that is most of the work on
+    /// both sides. For a thread that has nothing else to do, or a runtime with threads to spare: whatever else runs on
+    /// the thread sleeps, too.
+    pub fn gulps(mut self, gulps: bool) -> Self {
+        self.gulps = gulps;
         self
     }
 

@@ -133,7 +133,8 @@ async fn run(
     let mut pipeline = Pipeline::new(sink)
         .batch_rows(arguments.batch_rows)
         .batch_bytes(arguments.batch_bytes)
-        .batch_delay(arguments.batch_delay());
+        .batch_delay(arguments.batch_delay())
+        .gulps(true);
     if let Some(seconds) = arguments.heartbeat {
         pipeline = pipeline.heartbeat(Duration::from_secs(seconds));
     }

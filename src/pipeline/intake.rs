@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -19,6 +20,9 @@ use crate::sink::Batch;
 /// After so many events at a stretch, others get their turn: the sink, and whatever else the runtime has to do.
 const STRETCH: usize = 512;
 
+/// How long a gulp is waited for. A Unix socket holds less than 300 small changes, which a server sends in a millisecond.
+const GULP: Duration = Duration::from_micros(250);
+
 pub(super) struct Intake<R, F> {
     pub(super) source: R,
     pub(super) shutdown: Shutdown<F>,
@@ -29,6 +33,8 @@ pub(super) struct Intake<R, F> {
     pub(super) ended: Option<Ended>,
     /// Changes of tables that were left out.
     pub(super) left_out: u64,
+    /// Whether the thread may sleep to receive more at once.
+    pub(super) gulps: bool,
     tables: Tables,
     rows: usize,
     bytes: usize,
@@ -90,6 +96,7 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
             flow: Flow::new(Instant::now()),
             ended: None,
             left_out: 0,
+            gulps: false,
             tables,
             rows,
             bytes,
@@ -107,13 +114,23 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
             self.ended = Some(Ended::Well);
         }
         self.source.catch_up(cx);
-        let before = self.gathered.batch.len();
         let hand = self.take_in(now, cx);
-        self.flow.note(self.gathered.batch.len().saturating_sub(before), now);
+        if hand == Hand::Empty && self.gulps && self.flow.is_fast() {
+            // Not by a timer: the runtime would wake for each change all the same, and its timers count milliseconds.
+            std::thread::sleep(GULP);
+            return self.take_in(Instant::now(), cx);
+        }
         hand
     }
 
     fn take_in(&mut self, now: Instant, cx: &mut Context<'_>) -> Hand {
+        let before = self.gathered.batch.len();
+        let hand = self.take_stretch(now, cx);
+        self.flow.note(self.gathered.batch.len().saturating_sub(before), now);
+        hand
+    }
+
+    fn take_stretch(&mut self, now: Instant, cx: &mut Context<'_>) -> Hand {
         for _ in 0..STRETCH {
             if self.ended.is_some() {
                 return Hand::Ended;

@@ -30,6 +30,7 @@ const WINDOW: usize = 256;
 
 /// Applies events to the target.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Applier {
     pub(super) session: Session,
     pub(super) name: String,
@@ -390,7 +391,10 @@ impl Applier {
             Ok(())
         };
         match committed.await {
-            Ok(()) => Ok(self.moved(end)),
+            Ok(()) => {
+                self.moved(end);
+                Ok(())
+            }
             Err(Objection::Target(Trouble::Found(_))) => Err(ApplyError::new(ApplyErrorKind::ProgressMoved)),
             Err(Objection::Target(Trouble::Server(error))) => Err(failed("while it committed", error)),
             Err(Objection::Values(error) | Objection::Final(error)) => Err(error),

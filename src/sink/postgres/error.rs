@@ -180,7 +180,7 @@ impl Refusal {
     pub(super) fn passes(&self) -> bool {
         matches!(
             self.sqlstate.as_bytes(),
-            b"40001" | b"40P01" | b"55P03" | [b'5', b'3', ..] | [b'5', b'7', ..] | [b'0', b'8', ..]
+            b"40001" | b"40P01" | b"55P03" | [b'5', b'3' | b'7', ..] | [b'0', b'8', ..]
         )
     }
 

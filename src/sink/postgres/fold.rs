@@ -219,6 +219,7 @@ impl<'a> Pending<'a> {
     }
 
     /// Where the row of this key stands, if it is there. `None` if that can't be told.
+    #[expect(clippy::option_option, reason = "the outer one is for the caller's `?`")]
     fn find(&mut self, key: &Row, plan: &Plan, hashes: &RandomState) -> Option<Option<usize>> {
         if self.by_key.is_none() {
             let mut by_key =
@@ -284,17 +285,17 @@ fn over<'a>(row: &Row, new: &'a Row) -> Option<Cow<'a, Row>> {
 /// `None` for a key with a NULL, or with what was not sent.
 fn hash(row: &Row, plan: &Plan, hashes: &RandomState) -> Option<u64> {
     let Key::Unique(columns, _) = &plan.key else { return None };
-    let mut hasher = hashes.build_hasher();
+    let mut state = hashes.build_hasher();
     for column in columns {
         match row.tuple().get(*column)? {
             Datum::Text(bytes) | Datum::Binary(bytes) => {
-                hasher.write_usize(bytes.len());
-                hasher.write(bytes);
+                state.write_usize(bytes.len());
+                state.write(bytes);
             }
             Datum::Null | Datum::Unchanged => return None,
         }
     }
-    Some(hasher.finish())
+    Some(state.finish())
 }
 
 fn same_key(one: &Row, other: &Row, plan: &Plan) -> bool {

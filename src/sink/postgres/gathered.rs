@@ -8,7 +8,7 @@ use futures_util::{SinkExt as _, pin_mut};
 use tokio_postgres::Statement;
 
 use super::encode::{Arrays, CopyRows, Parameter, form};
-use super::error::ApplyError;
+use super::error::{ApplyError, ApplyErrorKind};
 use super::fold::{PlanIndex, Rows, Step, Updated};
 use super::inflight::{Expected, InFlight, Trouble};
 use super::ordered;
@@ -16,6 +16,7 @@ use super::plan::{Key, Plan, PlanColumn};
 use super::session::Session;
 use super::statement::Shape;
 use crate::Row;
+use crate::error::Error;
 
 /// As many rows as one statement takes, and as many bytes: then the next is sent while the server works on this one.
 const ROWS: usize = 1000;
@@ -137,7 +138,7 @@ struct Table<'a> {
     plan: &'a Plan,
 }
 
-impl<'a> Table<'a> {
+impl Table<'_> {
     /// Deletes the rows with these keys; or looks that there is none.
     async fn by_key(&mut self, keys: &[&Row], delete: bool) -> Result<(), Objection> {
         let plan = self.plan;
@@ -230,15 +231,16 @@ impl<'a> Table<'a> {
         let mut lines = CopyRows::like(first, self.plan);
         let shape = Shape::Copy { binary: lines.is_binary() };
         let statement = self.session.statement(self.index, shape).await?;
-        let copy = self.session.client().copy_in::<_, Bytes>(&statement).await;
-        let copy = match copy {
-            Ok(copy) => copy,
-            Err(error) => {
-                // What was sent before it has failed, perhaps: that is the reason.
-                self.in_flight.settle(0).await?;
-                return Err(error.into());
-            }
-        };
+        // A COPY that is refused before it begins leaves the connection out of step: its answers are then those to other
+        // statements. So what was sent before has to have succeeded, and whether rows may be inserted is tried otherwise.
+        if self.session.is_first_copy(self.index) {
+            self.one(Shape::InsertNothing, Vec::new(), 0).await?;
+        }
+        self.in_flight.settle(0).await?;
+        let copy = self.session.client().copy_in::<_, Bytes>(&statement).await.map_err(|_| {
+            let error = Error::Closed { during: "when a COPY began, to be opened again" };
+            Objection::Final(ApplyError::new(ApplyErrorKind::Target(error)))
+        })?;
         pin_mut!(copy);
         let mut count = 0;
         for row in rows {

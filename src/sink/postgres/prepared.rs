@@ -44,7 +44,7 @@ impl Applier {
             }
             Event::CommitPrepared(commit) => self.end_prepared("COMMIT PREPARED", commit.xid()).await?,
             Event::RollbackPrepared(rollback) => {
-                self.end_prepared("ROLLBACK PREPARED", rollback.xid()).await?
+                self.end_prepared("ROLLBACK PREPARED", rollback.xid()).await?;
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! A session with the target: its settings, its tables, its statements, its progress.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio_postgres::{Client, Statement};
@@ -32,6 +32,8 @@ pub(super) struct Session {
     plans: Vec<Arc<Plan>>,
     by_relation: HashMap<RelationId, PlanIndex>,
     statements: Vec<HashMap<Shape, Statement>>,
+    /// Those that COPY was used for.
+    copied: HashSet<PlanIndex>,
     others: HashMap<&'static str, Statement>,
 }
 
@@ -61,6 +63,7 @@ impl Session {
             plans: Vec::new(),
             by_relation: HashMap::new(),
             statements: Vec::new(),
+            copied: HashSet::new(),
             others: HashMap::new(),
         })
     }
@@ -131,6 +134,12 @@ impl Session {
         self.plans.clear();
         self.by_relation.clear();
         self.statements.clear();
+        self.copied.clear();
+    }
+
+    /// Whether COPY is used for a table for the first time.
+    pub(super) fn is_first_copy(&mut self, index: PlanIndex) -> bool {
+        self.copied.insert(index)
     }
 
     /// A statement for one table, prepared once.

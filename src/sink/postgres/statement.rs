@@ -16,6 +16,8 @@ pub(super) enum Shape {
         binary: bool,
     },
     Insert,
+    /// Whether rows may be inserted.
+    InsertNothing,
     /// One row. `nulls` are those among the columns by which it is found that are NULL.
     Update {
         set: Vec<usize>,
@@ -69,6 +71,13 @@ impl Plan {
                 format!("COPY {target} ({columns}) FROM STDIN{options}")
             }
             Shape::Insert => self.insert(),
+            Shape::InsertNothing => {
+                let columns = list(self.inserted(), |(_, column)| column.quoted.clone());
+                let nothing = list(self.inserted(), |_| "NULL".to_owned());
+                format!(
+                    "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {nothing} WHERE false"
+                )
+            }
             Shape::Update { set, nulls } => {
                 let assigned = list(
                     set.iter().filter_map(|index| self.columns.get(*index)).enumerate(),

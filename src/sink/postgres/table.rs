@@ -21,6 +21,7 @@ pub(super) struct Table {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "as the catalogue has them")]
 pub(super) struct TableColumn {
     pub(super) name: String,
     /// Its type; of a domain, the type that it is over. An assignment makes it the domain, and checks it.
@@ -28,6 +29,8 @@ pub(super) struct TableColumn {
     /// The quoted name of that type: without a modifier, so that a value is taken as it is and the assignment checks it.
     pub(super) type_name: String,
     pub(super) is_enum: bool,
+    /// Whether it has a binary form that the server reads.
+    pub(super) reads_binary: bool,
     pub(super) array: Option<ArrayType>,
     pub(super) is_not_null: bool,
     pub(super) is_generated: bool,
@@ -68,7 +71,7 @@ const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      WHERE t.typtype = 'd') \
      SELECT a.attnum, a.attname::pg_catalog.text, t.oid, n.nspname::pg_catalog.text, t.typname::pg_catalog.text, \
      t.typtype = 'e', m.nspname::pg_catalog.text, r.typname::pg_catalog.text, t.typdelim::pg_catalog.text, \
-     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull \
+     a.attgenerated <> '', a.attidentity = 'a', a.attnotnull, t.typreceive <> 0 \
      FROM pg_catalog.pg_attribute a JOIN typed y ON y.attnum = a.attnum \
      JOIN pg_catalog.pg_type t ON t.oid = y.oid AND t.typtype <> 'd' \
      JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
@@ -153,6 +156,7 @@ impl TableColumn {
             is_generated: row.try_get(9)?,
             is_always: row.try_get(10)?,
             is_not_null: row.try_get(11)?,
+            reads_binary: row.try_get(12)?,
         })
     }
 }

@@ -1,14 +1,13 @@
-//! The task that applies batches, beside the one that receives them.
+//! The thread that applies batches, beside the one that receives them.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
 
 use super::apply::Applier;
 use super::error::{ApplyError, ApplyErrorKind};
-use super::session::Session;
+use super::session::{Session, target};
 use super::{Options, PostgresSink};
+use crate::error::Error;
 use crate::event::Event;
 use crate::session::Fingerprint;
 
@@ -25,30 +24,34 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Worker {
     orders: mpsc::Sender<Order>,
-    error: Arc<Mutex<Option<ApplyError>>>,
-    _task: JoinSet<()>,
+    error: oneshot::Receiver<ApplyError>,
+    _is_wanted: oneshot::Sender<()>,
 }
 
 impl Worker {
-    fn start(options: Options) -> Self {
+    /// On a thread of its own, with its own runtime: preparing statements is work without a pause, beside which the source
+    /// has to be read; and whoever reads it may let its thread sleep.
+    fn start(options: Options) -> Result<Self, ApplyError> {
         // One batch is applied, and one is at hand when it is done.
         let (orders, inbox) = mpsc::channel(1);
-        let error = Arc::new(Mutex::new(None));
-        let mut task = JoinSet::new();
-        let told = Arc::clone(&error);
-        task.spawn(async move {
-            if let Err(error) = work(options, inbox).await {
-                *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            }
-        });
-        Self { orders, error, _task: task }
-    }
-
-    /// Waits for the worker's end, and says why it came.
-    async fn failed(mut self) -> ApplyError {
-        while self._task.join_next().await.is_some() {}
-        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
-        error.unwrap_or_else(|| ApplyError::new(ApplyErrorKind::Failed))
+        let (told, error) = oneshot::channel();
+        let (is_wanted, unwanted) = oneshot::channel();
+        let failed =
+            |source| target(Error::Io { during: "starting the thread of the sink".to_owned(), source });
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let thread = std::thread::Builder::new().name("walferry-sink".to_owned());
+        let run = move || {
+            let ended = runtime.block_on(async {
+                tokio::select! {
+                    ended = work(options, inbox) => ended,
+                    _ = unwanted => Ok(()),
+                }
+            });
+            // Nobody asks for an error who has gone.
+            let _ = ended.map_err(|error| told.send(error));
+        };
+        thread.spawn(run).map_err(failed)?;
+        Ok(Self { orders, error, _is_wanted: is_wanted })
     }
 }
 
@@ -83,7 +86,10 @@ impl PostgresSink {
     }
 
     async fn order(&mut self, order: Order) -> Result<(), ApplyError> {
-        let worker = self.worker.get_or_insert_with(|| Worker::start(self.options.clone()));
+        let worker = match &mut self.worker {
+            Some(worker) => worker,
+            none => none.insert(Worker::start(self.options.clone())?),
+        };
         match worker.orders.send(order).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.why().await),
@@ -92,9 +98,10 @@ impl PostgresSink {
 
     /// After an error there is no worker: the next one begins where the target stands.
     async fn why(&mut self) -> ApplyError {
+        let failed = || ApplyError::new(ApplyErrorKind::Failed);
         match self.worker.take() {
-            Some(worker) => worker.failed().await,
-            None => ApplyError::new(ApplyErrorKind::Failed),
+            Some(worker) => worker.error.await.unwrap_or_else(|_| failed()),
+            None => failed(),
         }
     }
 }

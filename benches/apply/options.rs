@@ -1,0 +1,86 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Drain a backlog into another PostgreSQL: by replay, by the server's own subscription, by pg_recvlogical.
+#[derive(Debug, Parser)]
+#[command(name = "apply")]
+#[expect(clippy::doc_markdown, reason = "the comments are the help text")]
+pub(crate) struct Options {
+    /// Rows of the narrow shapes; the others scale with it
+    #[arg(long, value_name = "N", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    pub(crate) rows: u32,
+
+    /// Only these shapes, by name
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) shapes: Vec<String>,
+
+    /// How often each shape is drained by each
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub(crate) pairs: u32,
+
+    /// The major version of both servers
+    #[arg(long, value_name = "MAJOR", default_value_t = 15)]
+    pub(crate) server: u32,
+
+    /// Ask for values in binary, all three
+    #[arg(long)]
+    pub(crate) binary: bool,
+
+    /// Only these ways
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::ALL)]
+    pub(crate) ways: Vec<Way>,
+
+    /// Also write every single drain to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Measure latency under light load instead: the time from a commit's acknowledgement to its being visible
+    #[arg(long)]
+    pub(crate) latency: bool,
+
+    /// How long each measurement of latency takes
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "latency")]
+    pub(crate) seconds: u32,
+
+    /// The replay program, instead of this crate's, which is built
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
+
+    /// A further option of replay, such as --replay-option=--batch-ms=5; may be repeated
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub(crate) replay_option: Vec<String>,
+
+    /// Cargo says so
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Who drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// `replay --to postgres`
+    Ours,
+    /// The server's own subscription
+    Native,
+    /// `pg_recvlogical` into `/dev/null`
+    Ceiling,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Ours, Self::Native, Self::Ceiling];
+
+    /// The slot that this one drains in that round.
+    pub(crate) fn slot(self, round: u32) -> String {
+        format!("{self:?}_{round}").to_lowercase()
+    }
+}
+
+impl Options {
+    /// The command line; does not return if it is wrong.
+    pub(crate) fn read() -> Self {
+        Self::parse()
+    }
+}

@@ -1,0 +1,232 @@
+//! Tables and verdicts.
+
+use serde_json::{Value, json};
+
+use crate::drain::{Drain, Round};
+use crate::shapes::Shape;
+
+#[derive(Default)]
+pub(crate) struct Report {
+    lines: Vec<Line>,
+}
+
+/// What a shape came to. Rates and costs are medians over the rounds, ratios medians of the rounds' ratios.
+struct Line {
+    name: &'static str,
+    changes: u32,
+    rounds: Vec<Round>,
+}
+
+type Figure = Option<f64>;
+
+impl Line {
+    /// The median of what `figure` finds in each round; `None` where a way took no part.
+    fn median(&self, figure: impl Fn(&Round) -> Figure) -> Figure {
+        let mut found: Vec<f64> = self.rounds.iter().filter_map(figure).collect();
+        median(&mut found)
+    }
+
+    /// Thousands of changes a second.
+    fn rate(&self, of: impl Fn(&Round) -> Option<Drain>) -> Figure {
+        self.median(|round| Some(f64::from(self.changes) / of(round)?.wall.as_secs_f64() / 1000.0))
+    }
+
+    /// CPU microseconds per change.
+    fn cost(&self, of: impl Fn(&Round) -> Figure) -> Figure {
+        self.median(|round| Some(of(round)? * 1e6 / f64::from(self.changes)))
+    }
+
+    fn ratio(&self, above: impl Fn(&Round) -> Figure, below: impl Fn(&Round) -> Figure) -> Figure {
+        self.median(|round| Some(above(round)? / below(round)?))
+    }
+
+    fn speedup(&self) -> Figure {
+        self.ratio(|round| wall(round.native), |round| wall(round.ours))
+    }
+
+    fn of_ceiling(&self) -> Figure {
+        self.ratio(|round| wall(round.ceiling), |round| wall(round.ours))
+    }
+
+    /// By how much the walsender alone is faster than the subscription.
+    fn room(&self) -> Figure {
+        self.ratio(|round| wall(round.native), |round| wall(round.ceiling))
+    }
+
+    fn source(&self) -> Figure {
+        self.ratio(|round| source(round.ours), |round| source(round.native))
+    }
+
+    fn applying(&self) -> Figure {
+        self.ratio(|round| applying(round.ours), |round| applying(round.native))
+    }
+}
+
+fn wall(drain: Option<Drain>) -> Figure {
+    drain.map(|drain| drain.wall.as_secs_f64())
+}
+
+fn source(drain: Option<Drain>) -> Figure {
+    drain.map(|drain| drain.source.as_secs_f64())
+}
+
+fn applying(drain: Option<Drain>) -> Figure {
+    drain.map(|drain| drain.applying().as_secs_f64())
+}
+
+fn target(drain: Option<Drain>) -> Figure {
+    drain.map(|drain| drain.target.as_secs_f64())
+}
+
+fn process(drain: Option<Drain>) -> Figure {
+    drain.map(|drain| drain.process.as_secs_f64())
+}
+
+const HEAD: &str = "\
+| shape | changes | ceiling k/s | native k/s | ours k/s | ours : native | ours : ceiling | walsender: ceiling | native | ours | ours : native | worker | ours: process | + backends | ours : worker |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
+impl Report {
+    pub(crate) fn add(&mut self, shape: &Shape, rounds: Vec<Round>) {
+        self.lines.push(Line { name: shape.name, changes: shape.changes, rounds });
+    }
+
+    /// Rates in thousands of changes a second; from the walsender on, CPU µs per change.
+    pub(crate) fn markdown(&self) -> String {
+        let rows: String = self.lines.iter().map(row).collect();
+        let geo = |figure: fn(&Line) -> Figure| number(geometric_mean(self.all(figure)));
+        let last = format!(
+            "| geometric mean | | | | | {} | {} | | | | {} | | | | {} |\n",
+            geo(Line::speedup),
+            geo(Line::of_ceiling),
+            geo(Line::source),
+            geo(Line::applying)
+        );
+        format!("{HEAD}{rows}{last}\n{}\n{}", self.verdicts(), self.disturbance())
+    }
+
+    /// Every single drain, in seconds.
+    pub(crate) fn json(&self, settings: &str) -> Value {
+        let shapes = self.lines.iter().map(|line| {
+            let rounds = line.rounds.iter().map(round_json).collect::<Vec<_>>();
+            json!({"shape": line.name, "changes": line.changes, "rounds": rounds})
+        });
+        json!({"settings": settings.lines().collect::<Vec<_>>(), "shapes": shapes.collect::<Vec<_>>()})
+    }
+
+    fn all(&self, figure: impl Fn(&Line) -> Figure) -> Vec<f64> {
+        self.lines.iter().filter_map(figure).collect()
+    }
+
+    /// How far the wall times can be trusted.
+    fn disturbance(&self) -> String {
+        let rounds = self.lines.iter().flat_map(|line| &line.rounds);
+        let drains = rounds.flat_map(|round| [round.ours, round.native, round.ceiling]).flatten();
+        let share = |drain: Drain| drain.others.as_secs_f64() / drain.wall.as_secs_f64();
+        let mut shares: Vec<f64> = drains.map(share).collect();
+        let (middle, worst) = (median(&mut shares), highest(&shares));
+        format!(
+            "Other work took {} of a processor (median of the drains), at worst {}.",
+            number(middle),
+            number(worst)
+        )
+    }
+
+    /// A line for each promise that was measured.
+    fn verdicts(&self) -> String {
+        let speedups = self.all(Line::speedup);
+        let walled = |line: &Line| line.room().filter(|room| *room < 1.3).and_then(|_| line.of_ceiling());
+        let source = |line: &Line| line.source();
+        let applying = self.all(Line::applying);
+        [
+            at_least("wall time, ours : native, geometric mean", 1.3, geometric_mean(speedups.clone())),
+            at_least("wall time, ours : native, the worst", 0.95, lowest(&speedups)),
+            at_least(
+                "ours : ceiling, the worst where ceiling : native is below 1.3",
+                0.85,
+                lowest(&self.all(walled)),
+            ),
+            at_most("walsender CPU, ours : native, the worst", 1.05, highest(&self.all(source))),
+            at_most("CPU of applying, ours : native, geometric mean", 0.8, geometric_mean(applying.clone())),
+            at_most("CPU of applying, ours : native, the worst", 1.0, highest(&applying)),
+        ]
+        .concat()
+    }
+}
+
+fn row(line: &Line) -> String {
+    let figures = [
+        line.rate(|round| round.ceiling),
+        line.rate(|round| round.native),
+        line.rate(|round| round.ours),
+        line.speedup(),
+        line.of_ceiling(),
+        line.cost(|round| source(round.ceiling)),
+        line.cost(|round| source(round.native)),
+        line.cost(|round| source(round.ours)),
+        line.source(),
+        line.cost(|round| applying(round.native)),
+        line.cost(|round| process(round.ours)),
+        line.cost(|round| target(round.ours)),
+        line.applying(),
+    ];
+    format!("| {} | {} | {} |\n", line.name, line.changes, figures.map(number).join(" | "))
+}
+
+fn number(figure: Figure) -> String {
+    figure.map_or("–".to_owned(), |figure| {
+        format!("{figure:.prec$}", prec = if figure < 30.0 { 2 } else { 0 })
+    })
+}
+
+fn round_json(round: &Round) -> Value {
+    let drain = |drain: Option<Drain>| {
+        drain.map(|drain| {
+            json!({
+                "wall": drain.wall.as_secs_f64(),
+                "visible": drain.visible.map(|visible| visible.as_secs_f64()),
+                "walsender": drain.source.as_secs_f64(),
+                "target": drain.target.as_secs_f64(),
+                "process": drain.process.as_secs_f64(),
+                "others": drain.others.as_secs_f64(),
+            })
+        })
+    };
+    json!({"ours": drain(round.ours), "native": drain(round.native), "ceiling": drain(round.ceiling)})
+}
+
+fn median(figures: &mut [f64]) -> Figure {
+    figures.sort_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    let upper = *figures.get(middle)?;
+    let lower = *figures.get(middle - usize::from(figures.len().is_multiple_of(2)))?;
+    Some(f64::midpoint(lower, upper))
+}
+
+fn geometric_mean(figures: Vec<f64>) -> Figure {
+    let count = u32::try_from(figures.len()).ok().filter(|count| *count > 0)?;
+    Some((figures.into_iter().map(f64::ln).sum::<f64>() / f64::from(count)).exp())
+}
+
+fn lowest(figures: &[f64]) -> Figure {
+    figures.iter().copied().min_by(f64::total_cmp)
+}
+
+fn highest(figures: &[f64]) -> Figure {
+    figures.iter().copied().max_by(f64::total_cmp)
+}
+
+fn at_least(promise: &str, bound: f64, found: Figure) -> String {
+    verdict(&format!("{promise}: at least {bound}"), found, |found| found >= bound)
+}
+
+fn at_most(promise: &str, bound: f64, found: Figure) -> String {
+    verdict(&format!("{promise}: at most {bound}"), found, |found| found <= bound)
+}
+
+fn verdict(promise: &str, found: Figure, holds: impl Fn(f64) -> bool) -> String {
+    found.map_or(String::new(), |found| {
+        format!("- {} {promise}; measured {found:.3}\n", if holds(found) { "PASS" } else { "FAIL" })
+    })
+}
