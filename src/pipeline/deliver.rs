@@ -56,9 +56,10 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         Ok(())
     }
 
-    /// Lets the sink keep how far an idle source is, before the server hears of it.
+    /// Lets the sink keep how far an idle source is, before the server hears of it. Not within a transaction that the sink
+    /// has a part of: it might forget the position with the part.
     async fn keep_idle(&mut self) -> Result<(), Trouble> {
-        if !self.keeps_progress || self.ledger.since().is_some() {
+        if !self.keeps_progress || self.half.is_written || self.ledger.since().is_some() {
             return Ok(());
         }
         let Some(progress) = self.intake.source.idle() else { return Ok(()) };

@@ -100,6 +100,7 @@ pub(crate) fn is_object_name(oid: Oid) -> bool {
 
 /// Whether values hold names of objects in them: those types, arrays of them, and whatever someone made (a composite, a
 /// domain).
+#[cfg(feature = "net")]
 pub(crate) fn holds_object_names(oid: Oid) -> bool {
     let is_array = matches!(u32::from(oid), 1008 | 2207..=2211 | 3735 | 3770 | 4090 | 4097 | 4192);
     is_object_name(oid) || is_array || oid >= Oid::FIRST_UNPINNED

@@ -153,11 +153,11 @@ pub(super) fn log_tail(folder: &Path) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// The lock file's eighth line is the server's state, which `pg_ctl` waits for too; its first, the pid, tells the
+/// The lock file's eighth line is the server's state, which `pg_ctl` waits for too: a standby's is another. Its first, the pid, tells the
 /// file from one that a crashed predecessor left.
 fn is_ready(lock: &Path, pid: u32) -> bool {
     let lock = fs::read_to_string(lock).unwrap_or_default();
     let mut lines = lock.lines();
     lines.next().is_some_and(|line| line.trim() == pid.to_string())
-        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+        && lines.nth(6).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
 }

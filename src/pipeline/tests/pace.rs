@@ -119,6 +119,20 @@ async fn a_mirror_keeps_an_idle_position_only_behind_a_flush() {
     assert_eq!(calls, ["write BxC", "flush", "set 0/500", "idle kept 0/500"]);
 }
 
+/// A sink that forgets the half of a transaction would forget the position, which the server has heard of by then.
+#[tokio::test(start_paused = true)]
+async fn no_idle_position_is_kept_inside_of_a_transaction() {
+    let log = Log::default();
+    let mut steps = transaction(0x100, 1);
+    let end = steps.pop().unwrap();
+    steps.extend([Step::Wait(5 * SECOND), end, Step::Wait(5 * SECOND)]);
+    let source = Scripted { idle: Some(0x500), ..Scripted::new(steps, &log) };
+    let sink = Sink { kind: SinkKind::Mirror, progress: Progress::At(fingerprint(0x80)), ..Sink::new(&log) };
+    Pipeline::new(sink).batch_rows(2).drive(source, pending()).await.unwrap();
+    let calls = log.only(&["write", "acknowledge", "set", "idle"]);
+    assert_eq!(calls, ["write Bx", "write C", "acknowledge 0/108", "set 0/500", "idle kept 0/500"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_delay_without_end_is_none() {
     let log = Log::default();

@@ -258,6 +258,9 @@ impl Refusal {
                  be, too"
             }
             b"22001" | b"22003" | b"22P02" => "give the target's column the type that it has on the source",
+            b"25006" => {
+                "the target is a standby, or read-only: connect to the primary, by target_session_attrs=read-write"
+            }
             b"42501" => "the role needs INSERT, SELECT, UPDATE, DELETE and TRUNCATE on the target's tables",
             b"55000" => "on the target: max_prepared_transactions must be above 0 for prepared transactions",
             _ => return None,

@@ -1,5 +1,6 @@
 //! How far the target is, in the target: changed in the transaction that brings the changes.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::error::{ApplyError, ApplyErrorKind};
@@ -9,8 +10,11 @@ use crate::session::Fingerprint;
 
 const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.progress') IS NOT NULL";
 
-const CREATE: &str = "CREATE SCHEMA IF NOT EXISTS walferry; \
-     CREATE TABLE IF NOT EXISTS walferry.progress (\
+/// A role that may make no schema isn't asked for one that is there.
+const CREATE_SCHEMA: &str = "DO $$ BEGIN \
+     IF pg_catalog.to_regnamespace('walferry') IS NULL THEN CREATE SCHEMA IF NOT EXISTS walferry; END IF; END $$";
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.progress (\
      name pg_catalog.text PRIMARY KEY, system_id pg_catalog.text NOT NULL, timeline pg_catalog.int8 NOT NULL, \
      database pg_catalog.text NOT NULL, slot pg_catalog.text NOT NULL, resume_lsn pg_catalog.pg_lsn NOT NULL, \
      updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()); \
@@ -49,6 +53,7 @@ pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyEr
         let client = session.client();
         let exists: bool = client.query_one(EXISTS, &[]).await?.try_get(0)?;
         if !exists {
+            client.batch_execute(CREATE_SCHEMA).await?;
             client.batch_execute(CREATE).await?;
         }
         client.batch_execute(LOCK).await?;
@@ -56,12 +61,15 @@ pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyEr
         client.batch_execute(UNLOCK).await
     };
     prepared.await.map_err(|error| {
-        let is_locked = error.code().is_some_and(|code| code.code() == "55P03");
+        let hint = match error.code().map(SqlState::code) {
+            Some("55P03") => Some("another process applies changes under the same name: stop it"),
+            Some("42501") => Some("on the target: CREATE SCHEMA walferry AUTHORIZATION the role"),
+            _ => None,
+        };
         let error = failed("making room for the progress in the target", error);
-        if is_locked {
-            error.with_hint("another process applies changes under the same name: stop it")
-        } else {
-            error
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
     })
 }

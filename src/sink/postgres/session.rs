@@ -103,6 +103,7 @@ impl Session {
         let plan = Plan::new(relation, types, table, before)?;
         if let Some(change) = before.and_then(|before| RelationChange::between(before, relation)) {
             trace::info!(%change, "a table of the source has changed");
+            drop(change);
         }
         self.fitting.insert(relation.id, Arc::clone(relation));
         self.plans.push(Arc::new(plan));
