@@ -36,7 +36,7 @@ use crate::{ReplicationStream, capture};
 /// | written | when a batch is full, or its first event is [`batch_delay`](Self::batch_delay) old | also as soon as the sink is free, and a transaction is complete behind which nothing has come yet: so it is visible at once |
 /// | flushed | after each `write` | `batch_delay` after the first event came that is not flushed |
 ///
-/// Where more than a few dozen events come in a millisecond, a mirror waits ten for others: a batch has its price, whatever
+/// Where more than a few dozen events come in a millisecond, a mirror waits 25 for others: a batch has its price, whatever
 /// is in it. Everything is flushed at the end, and before another connection goes on.
 ///
 /// ```no_run

@@ -103,21 +103,45 @@ pub(crate) fn hex(out: &mut Vec<u8>, value: &[u8]) {
 /// ```
 pub fn copy_text(out: &mut Vec<u8>, field: Option<&[u8]>) {
     let Some(field) = field else { return out.extend_from_slice(br"\N") };
-    for &byte in field {
-        let escape = match byte {
-            b'\\' => b'\\',
-            b'\t' => b't',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\x08' => b'b',
-            b'\x0b' => b'v',
-            b'\x0c' => b'f',
-            plain => {
-                out.push(plain);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', escape]);
+    let mut rest = field;
+    loop {
+        let (plain, special) = rest.split_at(plain_run(rest, |byte| byte < b' ' || byte == b'\\'));
+        out.extend_from_slice(plain);
+        let Some((&byte, behind)) = special.split_first() else { return };
+        match copy_escape(byte) {
+            Some(escape) => out.extend_from_slice(&[b'\\', escape]),
+            None => out.push(byte),
+        }
+        rest = behind;
+    }
+}
+
+/// How many bytes at the front are not special. Looks at many at a time: most values hold nothing that is.
+#[inline]
+pub(crate) fn plain_run(bytes: &[u8], is_special: impl Fn(u8) -> bool) -> usize {
+    let mut plain = 0;
+    for chunk in bytes.chunks(32) {
+        // No way out of the fold, so that it becomes a few instructions for the whole chunk.
+        if chunk.iter().fold(false, |found, byte| found | is_special(*byte)) {
+            return plain + chunk.iter().position(|byte| is_special(*byte)).unwrap_or_default();
+        }
+        plain += chunk.len();
+    }
+    plain
+}
+
+/// What stands behind a backslash for a byte that may not stand by itself.
+#[inline]
+fn copy_escape(byte: u8) -> Option<u8> {
+    match byte {
+        b'\\' => Some(b'\\'),
+        b'\t' => Some(b't'),
+        b'\n' => Some(b'n'),
+        b'\r' => Some(b'r'),
+        b'\x08' => Some(b'b'),
+        b'\x0b' => Some(b'v'),
+        b'\x0c' => Some(b'f'),
+        _ => None,
     }
 }
 

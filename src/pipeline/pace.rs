@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::sink::SinkKind;
 
 /// How long a mirror that is free is kept waiting while events come fast. A batch costs it about 150 µs, whatever is in it.
-const LINGER: Duration = Duration::from_millis(10);
+const LINGER: Duration = Duration::from_millis(25);
 
 /// No batch waits that long.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);

@@ -12,7 +12,7 @@ use super::plan::{Plan, PlanColumn};
 use super::statement::Form;
 use crate::pgoutput::{Column, Datum};
 use crate::value::Value;
-use crate::{Row, quote};
+use crate::{Oid, Row, quote};
 
 /// One parameter.
 pub(super) struct Parameter {
@@ -60,7 +60,7 @@ pub(super) fn parameter(column: &PlanColumn, row: &Row, as_text: bool) -> Result
 }
 
 /// The type `"char"`, in quotes: one byte.
-const CHAR: crate::Oid = crate::Oid::new(18);
+const CHAR: Oid = Oid::new(18);
 
 /// A byte that is not ASCII: in octal from version 15 on, which older ones don't read; before that itself, which is no text in
 /// any encoding.
@@ -171,7 +171,7 @@ impl Array<'_> {
         self.count += 1;
         match (&mut self.body, datum) {
             (Body::Nulls, _) => Ok(4),
-            (Body::Binary(out, element), _) if *element != TEXT || column.target.array.is_some() => {
+            (Body::Binary(out, _), _) if column.target.array.is_some() && !is_same_in_both(column) => {
                 let bytes = binary(column, datum)?;
                 put_binary(out, bytes);
                 Ok(bytes.map_or(4, <[u8]>::len))
@@ -202,7 +202,7 @@ impl Array<'_> {
 impl Body {
     /// For a column whose first value is this one, behind so many NULLs.
     fn of(column: &PlanColumn, first: Datum<'_>, nulls: i32) -> Self {
-        let is_binary = column.takes_binary && matches!(first, Datum::Binary(_));
+        let is_binary = column.takes_binary && matches!(first, Datum::Binary(_)) || is_same_in_both(column);
         match &column.target.array {
             Some(array) if !is_binary => {
                 let mut out = Vec::new();
@@ -249,6 +249,12 @@ impl Body {
     }
 }
 
+/// Whether the text of a value is its binary form, too: then an array of them needs no quotes. bpchar, varchar, text, json.
+fn is_same_in_both(column: &PlanColumn) -> bool {
+    let is_such = |oid: Oid| matches!(u32::from(oid), 25 | 114 | 1042 | 1043);
+    is_such(column.target.type_oid) && is_such(column.source.type_oid)
+}
+
 /// The bytes of a value that is to go as it is. One in text among binary ones makes the statement fail.
 fn binary<'a>(column: &PlanColumn, datum: Datum<'a>) -> Result<Option<&'a [u8]>, ApplyError> {
     match datum {
@@ -277,15 +283,13 @@ fn put_binary(out: &mut Vec<u8>, value: Option<&[u8]>) {
 fn put_text(out: &mut Vec<u8>, value: Option<&[u8]>) {
     let Some(mut rest) = value else { return out.extend_from_slice(b"NULL") };
     out.push(b'"');
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        let (plain, special) = rest.split_at(at);
-        let (byte, behind) = special.split_at(1);
+    loop {
+        let (plain, special) = rest.split_at(quote::plain_run(rest, |byte| byte == b'"' || byte == b'\\'));
         out.extend_from_slice(plain);
-        out.push(b'\\');
-        out.extend_from_slice(byte);
+        let Some((&byte, behind)) = special.split_first() else { break };
+        out.extend_from_slice(&[b'\\', byte]);
         rest = behind;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
@@ -329,7 +333,10 @@ impl<'p> CopyRows<'p> {
             if at > 0 {
                 self.out.push(b'\t');
             }
-            quote::copy_text(&mut self.out, text(column, row, datum)?.as_deref());
+            match datum {
+                Datum::Text(bytes) => quote::copy_text(&mut self.out, Some(bytes)),
+                other => quote::copy_text(&mut self.out, text(column, row, other)?.as_deref()),
+            }
         }
         self.out.push(b'\n');
         Ok(())

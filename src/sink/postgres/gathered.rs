@@ -1,7 +1,7 @@
 //! Changes of many rows by few statements.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, pin_mut};
@@ -17,6 +17,7 @@ use super::session::Session;
 use super::statement::Shape;
 use crate::Row;
 use crate::error::Error;
+use crate::pgoutput::Datum;
 
 /// As many rows as one statement takes, and as many bytes: then the next is sent while the server works on this one.
 const ROWS: usize = 1000;
@@ -24,6 +25,12 @@ const BYTES: usize = 1 << 20;
 
 /// From here on, COPY costs less than a statement for each row.
 const COPY: usize = 16;
+
+/// From so many bytes a row on, arrays cost less than COPY, which looks at each byte.
+const WIDE: usize = 2000;
+
+/// So many sets of columns are updated each by its own statement.
+const SETS: usize = 4;
 
 /// What is given to COPY at once.
 const CHUNK: usize = 64 << 10;
@@ -73,7 +80,8 @@ pub(super) async fn send(
     if rows.inserted.len() < COPY {
         return to.insert(&rows.inserted).await;
     }
-    to.copy(&rows.inserted).await
+    let some = rows.inserted.iter().take(COPY).map(|row| row.tuple().byte_len()).sum::<usize>();
+    if some / COPY >= WIDE { to.insert_many(&rows.inserted).await } else { to.copy(&rows.inserted).await }
 }
 
 /// So few rows are changed one by one, each by a statement that fails if it doesn't find its row: then the COMMIT need not
@@ -128,7 +136,31 @@ fn by_columns<'u, 'r>(updated: &'u [Updated<'r>]) -> Vec<(Vec<usize>, Vec<&'u Up
             group.push(update);
         }
     }
-    groups
+    if groups.len() > SETS { together(groups) } else { groups }
+}
+
+/// Too many sets of columns: rows go together that have a value for each column of any set.
+fn together<'u, 'r>(
+    groups: Vec<(Vec<usize>, Vec<&'u Updated<'r>>)>,
+) -> Vec<(Vec<usize>, Vec<&'u Updated<'r>>)> {
+    let all: BTreeSet<usize> = groups.iter().flat_map(|(set, _)| set).copied().collect();
+    let all: Vec<usize> = all.into_iter().collect();
+    let has_all = |updated: &&Updated<'_>| {
+        all.iter().all(|index| !matches!(updated.new.tuple().get(*index), Some(Datum::Unchanged) | None))
+    };
+    let mut whole = Vec::new();
+    let mut others = Vec::new();
+    for (set, updated) in groups {
+        let (have, lack): (Vec<_>, Vec<_>) = updated.into_iter().partition(has_all);
+        whole.extend(have);
+        if !lack.is_empty() {
+            others.push((set, lack));
+        }
+    }
+    if !whole.is_empty() {
+        others.push((all, whole));
+    }
+    others
 }
 
 struct Table<'a> {
@@ -146,7 +178,7 @@ impl Table<'_> {
         let mut left = keys;
         while !left.is_empty() {
             let mut arrays = Arrays::of(key_columns(plan));
-            let count = self.fill(&mut arrays, left.iter().map(|key| (*key, *key)))?;
+            let count = fill(&mut arrays, key_columns(plan).count(), left.iter().map(|key| (*key, *key)))?;
             let shape = if delete {
                 Shape::DeleteMany { forms: forms.clone() }
             } else {
@@ -167,8 +199,11 @@ impl Table<'_> {
         let mut left = updated;
         while !left.is_empty() {
             let mut arrays = Arrays::of(columns());
-            let count =
-                self.fill(&mut arrays, left.iter().map(|update| (update.key, update.new.as_ref())))?;
+            let count = fill(
+                &mut arrays,
+                key_columns(plan).count(),
+                left.iter().map(|update| (update.key, update.new.as_ref())),
+            )?;
             let forms = forms.clone();
             // Nothing to assign, but the rows must be there.
             let shape = if set.is_empty() {
@@ -184,27 +219,24 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Adds as many rows as go into one statement, at least one: so many.
-    fn fill<'r>(
-        &self,
-        arrays: &mut Arrays<'_>,
-        rows: impl Iterator<Item = (&'r Row, &'r Row)>,
-    ) -> Result<usize, ApplyError> {
-        let keys = self.plan.key.columns().len();
-        let mut count = 0;
-        for (key, new) in rows.take(ROWS) {
-            arrays.push(keys, key, new)?;
-            count += 1;
-            if arrays.byte_len() >= BYTES {
-                break;
-            }
-        }
-        Ok(count)
-    }
-
     async fn insert(&mut self, rows: &[Cow<'_, Row>]) -> Result<(), Objection> {
         for row in rows {
             self.one(Shape::Insert, ordered::inserted(self.plan, row)?, 1).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_many(&mut self, rows: &[Cow<'_, Row>]) -> Result<(), Objection> {
+        let plan = self.plan;
+        let forms: Vec<_> = plan.inserted().map(|(_, column)| form(column)).collect();
+        let mut left = rows;
+        while !left.is_empty() {
+            let mut arrays = Arrays::of(plan.inserted().map(|(_, column)| column));
+            let count = fill(&mut arrays, 0, left.iter().map(|row| (row.as_ref(), row.as_ref())))?;
+            let shape = Shape::InsertMany { forms: forms.clone() };
+            self.one(shape, arrays.parameters(), count as u64).await?;
+            tokio::task::yield_now().await;
+            left = left.get(count..).unwrap_or_default();
         }
         Ok(())
     }
@@ -265,4 +297,21 @@ fn key_columns(plan: &Plan) -> impl Iterator<Item = &PlanColumn> {
         _ => &[],
     };
     columns.iter().filter_map(|index| plan.columns.get(*index))
+}
+
+/// Adds as many rows as go into one statement, at least one: so many.
+fn fill<'r>(
+    arrays: &mut Arrays<'_>,
+    keys: usize,
+    rows: impl Iterator<Item = (&'r Row, &'r Row)>,
+) -> Result<usize, ApplyError> {
+    let mut count = 0;
+    for (key, new) in rows.take(ROWS) {
+        arrays.push(keys, key, new)?;
+        count += 1;
+        if arrays.byte_len() >= BYTES {
+            break;
+        }
+    }
+    Ok(count)
 }

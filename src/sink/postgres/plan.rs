@@ -123,8 +123,11 @@ impl Plan {
             if column.in_key && !is_same {
                 found.key_changes = true;
             }
+            // What the UPDATE left as it was, it leaves here, too.
+            if is_same {
+                continue;
+            }
             match (column.target.is_always, before) {
-                _ if is_same && (column.in_key || column.target.is_always) => {}
                 (false, _) => found.set.push(index),
                 (true, Some(_)) => found.replaces = true,
                 (true, None) => found.replaces_if_other.push(index),

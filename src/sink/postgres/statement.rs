@@ -43,6 +43,9 @@ pub(super) enum Shape {
         set: Vec<usize>,
         forms: Vec<Form>,
     },
+    InsertMany {
+        forms: Vec<Form>,
+    },
     DeleteMany {
         forms: Vec<Form>,
     },
@@ -100,15 +103,24 @@ impl Plan {
                 let assigned = list(columns.enumerate(), |(at, column)| {
                     format!("{} = {}", column.quoted, given(column, first + at, forms))
                 });
-                let (source, joined) = (self.unnest(set, forms), self.joined(forms));
+                let (source, joined) = (self.unnest(&self.keyed(set), forms), self.joined(forms));
                 format!("UPDATE {only}{target} AS t SET {assigned} FROM {source} WHERE {joined}")
             }
+            Shape::InsertMany { forms } => {
+                let inserted: Vec<usize> = self.inserted().map(|(index, _)| index).collect();
+                let columns = list(self.inserted(), |(_, column)| column.quoted.clone());
+                let values = list(self.inserted().enumerate(), |(at, (_, column))| given(column, at, forms));
+                let source = self.unnest(&inserted, forms);
+                format!(
+                    "INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {source}"
+                )
+            }
             Shape::DeleteMany { forms } => {
-                let (source, joined) = (self.unnest(&[], forms), self.joined(forms));
+                let (source, joined) = (self.unnest(self.key.columns(), forms), self.joined(forms));
                 format!("DELETE FROM {only}{target} AS t USING {source} WHERE {joined}")
             }
             Shape::CountMany { forms } => {
-                let (source, joined) = (self.unnest(&[], forms), self.joined(forms));
+                let (source, joined) = (self.unnest(self.key.columns(), forms), self.joined(forms));
                 format!("SELECT FROM {source} JOIN {only}{target} AS t ON {joined}")
             }
         }
@@ -153,9 +165,14 @@ impl Plan {
         )
     }
 
-    /// The key's columns, then others: `ROWS FROM (unnest($1::…), unnest($2::…)) AS v(c0, c1)`.
-    fn unnest(&self, others: &[usize], forms: &[Form]) -> String {
-        let columns = || self.key.columns().iter().chain(others).filter_map(|index| self.columns.get(*index));
+    /// The columns of the key, then others.
+    fn keyed(&self, others: &[usize]) -> Vec<usize> {
+        self.key.columns().iter().chain(others).copied().collect()
+    }
+
+    /// `ROWS FROM (unnest($1::…), unnest($2::…)) AS v(c0, c1)`.
+    fn unnest(&self, columns: &[usize], forms: &[Form]) -> String {
+        let columns = || columns.iter().filter_map(|index| self.columns.get(*index));
         let arrays = list(columns().enumerate(), |(at, column)| {
             let array = match (forms.get(at), &column.target.array) {
                 (Some(Form::Array), Some(array)) => array.name.as_str(),
