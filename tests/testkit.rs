@@ -80,7 +80,7 @@ async fn applying_keeps_the_laws(gather: bool) {
     let report = testkit::check(|| Target::new(&conninfo, gather))
         .await
         .unwrap_or_else(|broken| panic!("{broken}: {broken:?}"));
-    assert!(report.crashes > 500 && report.cancellations > 10, "{report:?}");
+    assert!(report.crashes > 500 && report.cancellations > 4, "{report:?}");
     assert!(report.refusals > 3, "the target takes UTF-8 only: {report:?}");
     assert_eq!(report.not_concerned, [Law::Redelivery, Law::Failure]);
 }
@@ -92,7 +92,10 @@ async fn a_target_keeps_the_laws_where_changes_are_gathered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_keeps_the_laws_where_changes_go_in_order() {
-    applying_keeps_the_laws(false).await;
+    // Takes a minute and a half, as the other way does.
+    if support::is_long() {
+        applying_keeps_the_laws(false).await;
+    }
 }
 
 async fn examine(kind: SinkKind, tracked: bool, flaw: Flaw) -> Result<Report, Broken> {
