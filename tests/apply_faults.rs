@@ -86,7 +86,7 @@ impl Sides {
     /// Applies everything up to now.
     fn apply<S: ChangeSink>(&self, sink: S) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
+        let applied = async {
             let source: Config = self.source.conninfo("source").parse().expect("a connection string");
             let deadline = Instant::now() + PATIENCE;
             let stream = loop {
@@ -104,7 +104,8 @@ impl Sides {
                 }
             };
             Pipeline::new(sink).batch_rows(5000).run(stream, std::future::pending()).await.map(drop)
-        })
+        };
+        runtime.block_on(async { tokio::time::timeout(2 * PATIENCE, applied).await.expect("it goes on") })
     }
 
     /// Applies everything up to now, again and again while what goes wrong passes by itself. Says how often that was.

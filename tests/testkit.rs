@@ -13,11 +13,16 @@ mod exact;
 mod files;
 #[path = "testkit/script.rs"]
 mod script;
+mod support;
+#[path = "testkit/target.rs"]
+mod target;
 
 use exact::{Flaw, Store};
 use files::{Folder, Json, Paper, Sql};
 use walferry::sink::testkit::{self, BoxError, Broken, Law, Report, Storage, Visible};
 use walferry::sink::{Memory, SinkKind};
+
+use target::Target;
 
 #[derive(Default)]
 struct Kept(Memory, Vec<walferry::Event>);
@@ -68,6 +73,29 @@ async fn json_keeps_the_laws_in_files() {
 async fn a_script_keeps_the_laws_in_files() {
     let report = testkit::check(Folder::<Sql>::default).await.unwrap();
     assert_eq!(report.not_concerned, [Law::Progress, Law::Failure]);
+}
+
+async fn applying_keeps_the_laws(gather: bool) {
+    let conninfo = target::database(if gather { "gathered" } else { "in_order" });
+    let report = testkit::check(|| Target::new(&conninfo, gather))
+        .await
+        .unwrap_or_else(|broken| panic!("{broken}: {broken:?}"));
+    assert!(report.crashes > 500 && report.cancellations > 4, "{report:?}");
+    assert!(report.refusals > 3, "the target takes UTF-8 only: {report:?}");
+    assert_eq!(report.not_concerned, [Law::Redelivery, Law::Failure]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_keeps_the_laws_where_changes_are_gathered() {
+    applying_keeps_the_laws(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_keeps_the_laws_where_changes_go_in_order() {
+    // Takes a minute and a half, as the other way does.
+    if support::is_long() {
+        applying_keeps_the_laws(false).await;
+    }
 }
 
 async fn examine(kind: SinkKind, tracked: bool, flaw: Flaw) -> Result<Report, Broken> {

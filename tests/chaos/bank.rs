@@ -28,8 +28,8 @@ pub(crate) const TARGET: &str =
 pub(crate) const MARK: &str = "kZ7vQx";
 
 /// Those of the beginning, which stay open. Others are opened with nothing, and closed when they are empty.
-const ACCOUNTS: u64 = 20;
-const GIVEN: u64 = 1000;
+const ACCOUNTS: i64 = 20;
+const GIVEN: i64 = 1000;
 
 pub(crate) fn opening() -> String {
     format!("INSERT INTO account SELECT i, {GIVEN}, 0, '{MARK}' FROM generate_series(1, {ACCOUNTS}) i")
@@ -64,7 +64,7 @@ pub(crate) fn teller(world: &World, mut random: Random) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (mut client, mut done) = (None, 0);
     while !world.closed.load(Ordering::Relaxed) {
-        let Some(connected) = client.as_mut().or_else(|| None) else {
+        let Some(connected) = client.as_ref() else {
             client = connect(&runtime, &world.source);
             thread::sleep(Duration::from_millis(20));
             continue;
@@ -140,7 +140,7 @@ async fn two(client: &Client, random: &mut Random, which: &str) -> Result<Option
 
 async fn transfer(client: &Client, random: &mut Random) -> Result<bool, Error> {
     let Some([(from, _), (to, _)]) = two(client, random, "").await? else { return Ok(false) };
-    transfer_between(client, from, to, 1 + random.below(50) as i64).await?;
+    transfer_between(client, from, to, random.between(1, 50)).await?;
     Ok(true)
 }
 
@@ -162,7 +162,7 @@ async fn transfer_between(client: &Client, from: i64, to: i64, amount: i64) -> R
 async fn open(client: &Client, random: &mut Random) -> Result<bool, Error> {
     let opened = format!("INSERT INTO account VALUES (nextval('new_account'), 0, 0, '{MARK}')");
     client.batch_execute(&opened).await?;
-    let from = 1 + random.below(usize::try_from(ACCOUNTS).expect("few")) as i64;
+    let from = random.between(1, ACCOUNTS);
     if locked(client, &from.to_string()).await?.is_empty() {
         return Ok(false);
     }
@@ -171,7 +171,7 @@ async fn open(client: &Client, random: &mut Random) -> Result<bool, Error> {
         SimpleQueryMessage::Row(row) => Some(number(row.get(0))),
         _ => None,
     });
-    transfer_between(client, from, to.expect("one row"), 1 + random.below(50) as i64).await?;
+    transfer_between(client, from, to.expect("one row"), random.between(1, 50)).await?;
     Ok(true)
 }
 

@@ -99,9 +99,8 @@ impl<'w> Keeper<'w> {
     /// What it has said lately.
     pub(crate) fn said(&self) -> String {
         let lives = self.kept().lives.len();
-        (lives.saturating_sub(2)..=lives)
-            .map(|life| format!("\n-- life {life}\n{}", self.log(life)))
-            .collect()
+        let lately = lives.saturating_sub(2)..=lives;
+        lately.fold(String::new(), |said, life| format!("{said}\n-- life {life}\n{}", self.log(life)))
     }
 
     /// How each of its lives ended: killed, or with an error that names what was lost and no value.
@@ -115,14 +114,14 @@ impl<'w> Keeper<'w> {
                 continue;
             }
             assert_eq!(life.status.code(), Some(1), "{}", life.log);
-            let last = life.log.lines().last().unwrap_or_default();
-            assert!(last.starts_with("replay: "), "{}", life.log);
+            let words = life.log.lines().last().unwrap_or_default();
+            assert!(words.starts_with("replay: "), "{}", life.log);
             // One that found nobody when it was started has not begun.
             let has_begun = life.log.contains("streaming");
             if has_begun {
                 lost += 1;
                 assert!(
-                    ENDS_WITH_THE_TARGET && last.contains("target"),
+                    ENDS_WITH_THE_TARGET && words.contains("target"),
                     "it ended though it need not: {}",
                     life.log
                 );

@@ -54,7 +54,7 @@ async fn many_events_wait_a_moment_for_more() {
     steps.extend(many(0x200));
     steps.push(Step::Wait(SECOND));
     let calls = mirrored(Duration::ZERO, 100, steps).await;
-    assert_eq!(calls, ["3 write 84", "100 flush", "100 acknowledge 0/208"]);
+    assert_eq!(calls, ["25 write 84", "100 flush", "100 acknowledge 0/208"]);
 
     // Never longer than the delay.
     let mut steps = many(0x100);
@@ -63,10 +63,10 @@ async fn many_events_wait_a_moment_for_more() {
 
     // Long ago is not now.
     let mut steps = many(0x100);
-    steps.push(Step::Wait(10 * MILLISECOND));
+    steps.push(Step::Wait(40 * MILLISECOND));
     steps.extend(transaction(0x200, 1));
     steps.push(Step::Wait(SECOND));
-    assert_eq!(mirrored(Duration::ZERO, 100, steps).await[..2], ["3 write 42", "10 write 3"]);
+    assert_eq!(mirrored(Duration::ZERO, 100, steps).await[..2], ["25 write 42", "40 write 3"]);
 }
 
 #[tokio::test(start_paused = true)]

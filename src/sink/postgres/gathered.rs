@@ -21,7 +21,7 @@ use crate::pgoutput::Datum;
 
 /// As many rows as one statement takes, and as many bytes: then the next is sent while the server works on this one.
 const ROWS: usize = 1000;
-const BYTES: usize = 1 << 20;
+const BYTES: usize = 256 << 10;
 
 /// From here on, COPY costs less than a statement for each row.
 const COPY: usize = 16;

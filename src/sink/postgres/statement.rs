@@ -170,18 +170,17 @@ impl Plan {
         self.key.columns().iter().chain(others).copied().collect()
     }
 
-    /// `ROWS FROM (unnest($1::…), unnest($2::…)) AS v(c0, c1)`.
+    /// `(SELECT unnest($1::…) AS c0, unnest($2::…) AS c1) AS v`: so that no row is put aside before it is used.
     fn unnest(&self, columns: &[usize], forms: &[Form]) -> String {
-        let columns = || columns.iter().filter_map(|index| self.columns.get(*index));
-        let arrays = list(columns().enumerate(), |(at, column)| {
+        let columns = columns.iter().filter_map(|index| self.columns.get(*index)).enumerate();
+        let arrays = list(columns, |(at, column)| {
             let array = match (forms.get(at), &column.target.array) {
                 (Some(Form::Array), Some(array)) => array.name.as_str(),
                 _ => "pg_catalog.text[]",
             };
-            format!("pg_catalog.unnest(${}::{array})", at + 1)
+            format!("pg_catalog.unnest(${}::{array}) AS c{at}", at + 1)
         });
-        let names = list(columns().enumerate(), |(at, _)| format!("c{at}"));
-        format!("ROWS FROM ({arrays}) AS v({names})")
+        format!("(SELECT {arrays}) AS v")
     }
 
     fn joined(&self, forms: &[Form]) -> String {
