@@ -1,6 +1,7 @@
 //! The sink that applies changes to another server, on every server that is installed.
 #![allow(
     clippy::allow_attributes,
+    clippy::expect_used,
     clippy::panic,
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
