@@ -19,6 +19,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         trace::debug!(events = batch.len(), bytes = batch.byte_len(), "batch");
         self.half.is_written = is_open;
         self.half.is_durable |= is_open;
+        self.intake.with_sink = batch.byte_len();
         let sink = &mut self.sink;
         let work = async {
             if rollback {
@@ -26,7 +27,9 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             }
             if batch.is_empty() { Ok(()) } else { sink.write(batch).await }
         };
-        self.intake.beside(work).await.map_err(Trouble::of::<S>)?;
+        let written = self.intake.beside(work).await;
+        self.intake.with_sink = 0;
+        written.map_err(Trouble::of::<S>)?;
         if rollback {
             self.statistics.rollbacks += 1;
             self.half.is_durable = is_open;

@@ -33,6 +33,8 @@ pub(super) struct Intake<R, F> {
     pub(super) ended: Option<Ended>,
     /// Changes of tables that were left out.
     pub(super) left_out: u64,
+    /// Bytes of the batch that the sink is given.
+    pub(super) with_sink: usize,
     /// Whether the thread may sleep to receive more at once.
     pub(super) gulps: bool,
     tables: Tables,
@@ -96,6 +98,7 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
             flow: Flow::new(Instant::now()),
             ended: None,
             left_out: 0,
+            with_sink: 0,
             gulps: false,
             tables,
             rows,
@@ -105,7 +108,9 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
 
     pub(super) fn is_full(&self) -> bool {
         let batch = &self.gathered.batch;
-        batch.len() >= self.rows || batch.byte_len() >= self.bytes
+        // What the sink was given above its share, it has from the share of this.
+        let bytes = self.bytes.saturating_sub(self.with_sink.saturating_sub(self.bytes));
+        batch.len() >= self.rows || batch.byte_len() >= bytes
     }
 
     /// Takes in the events that are at hand, but no more than one batch, and not for long.

@@ -180,7 +180,7 @@ impl ChangeSink for PostgresSink {
     type Error = ApplyError;
 
     async fn write(&mut self, batch: Batch) -> Result<(), ApplyError> {
-        self.give(batch.into_events()).await
+        self.give(batch).await
     }
 
     async fn flush(&mut self) -> Result<(), ApplyError> {

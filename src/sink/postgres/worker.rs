@@ -11,15 +11,21 @@ use super::{Options, PostgresSink};
 use crate::error::Error;
 use crate::event::Event;
 use crate::session::Fingerprint;
+use crate::sink::Batch;
 
 /// What the worker is asked to do. An answer that fails to come means that it has failed.
 enum Order {
     Write(Vec<Event>),
+    /// The same, with an answer when it is applied.
+    WriteNow(Vec<Event>, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
     Rollback(oneshot::Sender<()>),
     Progress(oneshot::Sender<Option<Fingerprint>>),
     SetProgress(Fingerprint, oneshot::Sender<()>),
 }
+
+/// A batch is large that has more bytes than this.
+const LARGE: usize = 16 << 20;
 
 /// The other end of a worker. Dropping it ends the worker: what the target has of an open transaction is rolled back.
 #[derive(Debug)]
@@ -57,8 +63,12 @@ impl Worker {
 }
 
 impl PostgresSink {
-    pub(super) async fn give(&mut self, events: Vec<Event>) -> Result<(), ApplyError> {
-        self.order(Order::Write(events)).await
+    /// Large batches are waited for, so that there are not three of them in memory.
+    pub(super) async fn give(&mut self, batch: Batch) -> Result<(), ApplyError> {
+        if batch.byte_len() > LARGE {
+            return self.ask(|answer| Order::WriteNow(batch.into_events(), answer)).await;
+        }
+        self.order(Order::Write(batch.into_events())).await
     }
 
     pub(super) async fn ask_flush(&mut self) -> Result<(), ApplyError> {
@@ -116,6 +126,10 @@ async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), 
         // Who asked may have gone: then nobody wants the answer.
         match order {
             Order::Write(events) => applier.write(events).await?,
+            Order::WriteNow(events, answer) => {
+                applier.write(events).await?;
+                let _ = answer.send(());
+            }
             Order::Flush(answer) => {
                 applier.flush().await?;
                 let _ = answer.send(());
