@@ -52,6 +52,18 @@ async fn an_end_beside_the_sink_is_not_overtaken() {
     assert_eq!((statistics.transactions, statistics.rollbacks), (2, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn beside_a_batch_above_its_share_nothing_is_gathered() {
+    let log = Log::default();
+    let mut steps = three();
+    steps.insert(2, Step::Wait(SECOND));
+    let start = Instant::now();
+    let sink = Sink { slow: 10 * SECOND, ..Sink::new(&log) };
+    let pipeline = Pipeline::new(sink).batch_bytes(1).batch_delay(60 * SECOND);
+    pipeline.drive(Scripted::new(steps, &log), pending()).await.unwrap();
+    assert_eq!(log.times(start, &["write", "keep"])[..2], ["0 keep alive", "10000 write Bx"]);
+}
+
 /// Between two stretches of a source that always has more, the sink goes on.
 #[tokio::test(start_paused = true)]
 async fn a_source_that_never_waits_does_not_starve_the_sink() {
