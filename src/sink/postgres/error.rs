@@ -28,9 +28,9 @@ struct Problem {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangePlace {
-    /// `INSERT`, `UPDATE`, `DELETE` or `TRUNCATE`.
+    /// `INSERT`, `UPDATE`, `DELETE` or `TRUNCATE`; or `COMMIT`, where what was put off is refused.
     pub operation: &'static str,
-    /// Schema and table.
+    /// Schema and table; empty of a COMMIT.
     pub table: String,
     /// The columns by which its row is found; none of an INSERT.
     pub key: Vec<String>,
@@ -288,7 +288,11 @@ impl fmt::Display for Refusal {
 
 impl fmt::Display for ChangePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.operation, self.table)?;
+        f.write_str(self.operation)?;
+        // A COMMIT is of no table.
+        if !self.table.is_empty() {
+            write!(f, " of {}", self.table)?;
+        }
         if !self.key.is_empty() {
             write!(f, " by ({})", self.key.join(", "))?;
         }
