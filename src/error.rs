@@ -111,6 +111,14 @@ pub enum Error {
     /// The sink failed. What it had not made durable is not acknowledged.
     #[error("the sink")]
     Sink(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A server isn't in the state that this step needs: somebody has to change it.
+    #[error("{problem}")]
+    Precondition {
+        /// What is wrong, and where. No row's value is in it.
+        problem: String,
+        /// What to do about it.
+        mend: String,
+    },
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Misuse(&'static str),
@@ -253,6 +261,7 @@ impl Error {
             Self::Server(error) => error.known_hint().or(error.hint.as_deref()),
             Self::Connect(error) => error.last()?.hint(),
             Self::Source(changed) => Some(changed.hint()),
+            Self::Precondition { mend, .. } => Some(mend),
             #[cfg(feature = "postgres")]
             Self::Sink(error) => error.downcast_ref::<crate::sink::postgres::ApplyError>()?.hint(),
             Self::Setting { .. } => {

@@ -163,6 +163,10 @@ pub mod connection;
 #[cfg(feature = "net")]
 pub mod stream;
 
+// What was there before.
+#[cfg(feature = "postgres")]
+pub mod snapshot;
+
 // Where it goes.
 #[cfg(feature = "net")]
 pub mod sink;
@@ -171,6 +175,10 @@ pub mod pipeline;
 #[cfg(test)]
 #[cfg(feature = "net")]
 mod sim;
+
+// All of it together.
+#[cfg(feature = "postgres")]
+pub mod migrate;
 
 // Pages.
 pub mod guide;

@@ -59,7 +59,7 @@ pub use command::SystemIdentity;
 pub(crate) use command::tests::{connected, connected_over, connected_to};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 #[cfg(feature = "postgres")]
-pub(crate) use ordinary::{SqlConnection, sql_error};
+pub(crate) use ordinary::{SqlConnection, make_room, sql_error};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
 pub use version::ServerVersion;
 

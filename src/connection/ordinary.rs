@@ -68,6 +68,16 @@ impl SqlConnection {
     }
 }
 
+/// A role that may make no schema isn't asked for one that is there.
+const SCHEMA: &str = "DO $$ BEGIN \
+     IF pg_catalog.to_regnamespace('walferry') IS NULL THEN CREATE SCHEMA IF NOT EXISTS walferry; END IF; END $$";
+
+/// Makes tables of ours, by `CREATE TABLE IF NOT EXISTS walferry.…`, in the schema that holds all of them.
+pub(crate) async fn make_room(client: &Client, tables: &str) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(SCHEMA).await?;
+    client.batch_execute(tables).await
+}
+
 /// Moves the bytes until the connection ends. How it ended, the statement that waits learns.
 ///
 /// Notices go no further. The connection as a future would write them to the log, and a notice may quote a row.

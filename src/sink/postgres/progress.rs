@@ -6,13 +6,10 @@ use tokio_postgres::types::ToSql;
 use super::error::{ApplyError, ApplyErrorKind};
 use super::session::{Session, failed};
 use crate::Lsn;
+use crate::connection::make_room;
 use crate::session::Fingerprint;
 
 const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.progress') IS NOT NULL";
-
-/// A role that may make no schema isn't asked for one that is there.
-const CREATE_SCHEMA: &str = "DO $$ BEGIN \
-     IF pg_catalog.to_regnamespace('walferry') IS NULL THEN CREATE SCHEMA IF NOT EXISTS walferry; END IF; END $$";
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.progress (\
      name pg_catalog.text PRIMARY KEY, system_id pg_catalog.text NOT NULL, timeline pg_catalog.int8 NOT NULL, \
@@ -53,8 +50,7 @@ pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyEr
         let client = session.client();
         let exists: bool = client.query_one(EXISTS, &[]).await?.try_get(0)?;
         if !exists {
-            client.batch_execute(CREATE_SCHEMA).await?;
-            client.batch_execute(CREATE).await?;
+            make_room(client, CREATE).await?;
         }
         client.batch_execute(LOCK).await?;
         client.execute(LOCKED, &[&name]).await?;
