@@ -23,7 +23,7 @@ pub use self::statistics::{Monitor, Statistics};
 use self::tables::Tables;
 use crate::error::Error;
 use crate::sink::ChangeSink;
-use crate::{ReplicationStream, capture};
+use crate::{Lsn, ReplicationStream, capture};
 
 /// Brings a stream into a sink: gathers events into batches, writes and flushes them, and acknowledges what was
 /// flushed, while the server is kept from giving up on a slow sink.
@@ -116,6 +116,14 @@ impl<S: ChangeSink> Pipeline<S> {
     /// Leaves out the changes of this table; see [`only`](Self::only).
     pub fn except(mut self, schema: &str, table: &str) -> Self {
         self.tables.except.insert((schema.to_owned(), table.to_owned()));
+        self
+    }
+
+    /// Goes on behind a copy: of this table, whose rows were copied in a snapshot of the source at `lsn`, the changes are passed
+    /// on of transactions that committed there or later. The others are in the copy. Tables that aren't named so are left out, as
+    /// by [`only`](Self::only); when such a one is copied later, at a position behind all that was received, nothing of it is lost.
+    pub fn copied(mut self, schema: &str, table: &str, lsn: Lsn) -> Self {
+        self.tables.copied.insert((schema.to_owned(), table.to_owned()), lsn);
         self
     }
 

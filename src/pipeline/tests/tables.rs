@@ -51,10 +51,34 @@ async fn what_is_left_out_is_counted() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_copy_holds_is_not_passed_on_again() {
+    // The transaction commits at 0x100.
+    for (b, c, expected, left_out) in [
+        (Some(0x100), Some(0x100), "write BxxT(b,c)T(c)C", 2),
+        (Some(0xff), None, "write BxT(b)C", 5),
+        // Of b, the copy holds it.
+        (Some(0x101), Some(0x100), "write BxT(c)T(c)C", 2),
+        (Some(0x101), None, "write BC", 5),
+    ] {
+        let (written, summary) = passed(|mut pipeline| {
+            for (table, lsn) in [("b", b), ("c", c)] {
+                if let Some(lsn) = lsn {
+                    pipeline = pipeline.copied("a", table, Lsn::new(lsn));
+                }
+            }
+            pipeline
+        })
+        .await;
+        assert_eq!((written.as_str(), summary.left_out), (expected, left_out), "{b:?} {c:?}");
+    }
+}
+
 #[test]
 fn a_truncate_that_lost_a_table_does_not_cascade_to_it() {
     for (except, expected) in [("nosuch", true), ("c", false)] {
-        let tables = Tables { except: [("a".to_owned(), except.to_owned())].into(), ..Tables::default() };
+        let mut tables = Tables::default();
+        tables.except.insert(("a".to_owned(), except.to_owned()));
         let truncate = Change::Truncate {
             relations: vec![table("a", "b"), table("a", "c")],
             cascade: true,
