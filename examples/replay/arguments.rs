@@ -1,17 +1,18 @@
 //! The command line.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, CommandFactory as _, Parser, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, ValueEnum};
 use walferry::sink::json::Mapping;
 use walferry::sink::postgres::OnConflict;
 use walferry::stream::{Origin, Streaming};
-use walferry::{Config, Lsn, SlotName};
+use walferry::{Lsn, SlotName};
+
+use crate::common::log::Log;
+use crate::common::secrets::{Conninfo, conninfo, without_secrets};
 
 /// Replay PostgreSQL changes from a live server or a capture file, exactly as they were written.
 ///
@@ -133,13 +134,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SCHEMA.TABLE")]
     pub(crate) except: Vec<TableName>,
 
-    /// Say more on the standard error; RUST_LOG says it in detail
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-
-    /// How to write the log
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    pub(crate) log: Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -211,21 +207,6 @@ impl From<OriginArgument> for Origin {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
-
-/// Where to connect, as it was written and as it was understood.
-#[derive(Debug, Clone)]
-pub(crate) struct Conninfo(pub(crate) Config);
-
-/// An error of the parser holds no value, so that a password in what it refuses is not repeated.
-fn conninfo(text: &str) -> Result<Conninfo, String> {
-    text.parse().map(Conninfo).map_err(|error: walferry::connection::ConfigError| error.to_string())
-}
-
 /// A table's name: what stands before and behind the first dot, or behind a schema in double quotes.
 #[derive(Debug, Clone)]
 pub(crate) struct TableName {
@@ -287,42 +268,4 @@ impl Arguments {
     pub(crate) fn batch_delay(&self) -> Duration {
         Duration::from_millis(self.batch_ms)
     }
-
-    pub(crate) fn start_logging(&self) {
-        let default = match self.verbose {
-            0 => "warn",
-            1 => "info",
-            2 => "debug",
-            _ => "trace",
-        };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
-        match self.log_format {
-            LogFormat::Text => log.init(),
-            LogFormat::Json => log.json().init(),
-        }
-    }
-}
-
-/// What clap would repeat may hold a password: the connection string, or a part of it that lost its quotes.
-fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let of_server = matches!(
-        error.get(ContextKind::InvalidArg),
-        Some(ContextValue::String(argument)) if ["--source", "--target"].iter().any(|option| argument.starts_with(option))
-    );
-    let hidden = match error.kind() {
-        ErrorKind::ValueValidation if of_server => ContextKind::InvalidValue,
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        _ => return error,
-    };
-    if let Some(ContextValue::String(text)) = error.get(hidden) {
-        let is_option = text.starts_with("--") && !text.contains('=');
-        if !is_option {
-            error.insert(hidden, ContextValue::String("…".to_owned()));
-        }
-    }
-    error
 }

@@ -3,16 +3,13 @@
 //! `replay --help` tells the options. Without any, the bundled capture is replayed as SQL, and no server is needed.
 
 mod arguments;
-mod secrets;
+#[path = "../common/mod.rs"]
+mod common;
 mod source;
 
-use std::error::Error as _;
-use std::future::poll_fn;
 use std::process::ExitCode;
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use walferry::catalog::Catalog;
 use walferry::pipeline::Statistics;
 use walferry::sink::json::{JsonSink, Mapping};
@@ -21,19 +18,21 @@ use walferry::sink::sql::SqlSink;
 use walferry::sink::{ChangeSink, Output};
 use walferry::{Config, Error, Pipeline};
 
-use self::arguments::{Arguments, Conninfo, Destination};
+use self::arguments::{Arguments, Destination};
+use self::common::secrets::{self, Conninfo};
+use self::common::{fail, interrupted};
 use self::source::Source;
 
 fn main() -> ExitCode {
     let arguments = Arguments::read();
-    if let Err(error) = secrets::hide(&arguments) {
-        return fail(&error);
+    if let Err(error) = secrets::hide(arguments.source.as_ref(), arguments.target.as_ref()) {
+        return fail("replay", &error);
     }
-    arguments.start_logging();
+    arguments.log.start();
     // One thread: the work is less than the server's, and waking another one for it would be most of the cost.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(source) => return fail(&Error::Io { during: "starting the runtime".into(), source }),
+        Err(source) => return fail("replay", &Error::Io { during: "starting the runtime".into(), source }),
     };
     match runtime.block_on(replay(&arguments)) {
         Ok(Statistics { transactions, changes, acknowledged, left_out, .. }) => {
@@ -43,21 +42,8 @@ fn main() -> ExitCode {
             eprintln!("replayed {transactions} transactions, {changes} changes, acknowledged {acknowledged}");
             ExitCode::SUCCESS
         }
-        Err(error) => fail(&error),
+        Err(error) => fail("replay", &error),
     }
-}
-
-/// One line: what, where, and how to mend it.
-fn fail(error: &Error) -> ExitCode {
-    let mut parts = vec!["replay".to_owned(), error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        parts.push(error.to_string());
-        cause = error.source();
-    }
-    let hint = error.hint().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
-    eprintln!("{}{hint}", parts.join(": ").replace('\n', " "));
-    ExitCode::FAILURE
 }
 
 async fn replay(arguments: &Arguments) -> Result<Statistics, Error> {
@@ -167,18 +153,4 @@ async fn run(
             replayed.map_err(|error| source::locate(arguments, error))
         }
     }
-}
-
-/// Ready at SIGINT or SIGTERM.
-fn interrupted() -> Result<impl Future<Output = ()> + Unpin, Error> {
-    let listen =
-        |kind| signal(kind).map_err(|source| Error::Io { during: "listening for signals".into(), source });
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    Ok(poll_fn(move |cx| {
-        if interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }))
 }

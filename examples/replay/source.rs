@@ -8,7 +8,7 @@ use walferry::capture::{Context, Events, Reader, Writer};
 use walferry::{Config, Connection, Error, Lsn, ReplicationStream, SlotName, SlotOptions, StreamOptions};
 
 use crate::arguments::Arguments;
-use crate::secrets;
+use crate::common::secrets;
 
 /// The bundled capture: a small story on a table of notes.
 const STORY: &[u8] = include_bytes!("../../tests/captures/story.walferry");

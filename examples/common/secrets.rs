@@ -1,4 +1,4 @@
-//! Keeps passwords out of the process title.
+//! Connection parameters of the command line: their passwords stay out of the process title, and out of messages.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,9 +6,17 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use walferry::{Config, Error};
 
-use crate::arguments::{Arguments, Conninfo};
+/// Where to connect, as it was written and as it was understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Conninfo(pub(crate) Config);
+
+/// An error of the parser holds no value, so that a password in what it refuses is not repeated.
+pub(crate) fn conninfo(text: &str) -> Result<Conninfo, String> {
+    text.parse().map(Conninfo).map_err(|error: walferry::connection::ConfigError| error.to_string())
+}
 
 /// An option whose value may hold a password.
 #[derive(Clone, Copy)]
@@ -18,8 +26,8 @@ pub(crate) struct Secret {
     variable: &'static str,
 }
 
-pub(crate) const SOURCE: Secret = Secret { option: "--source", variable: "WALFERRY_REPLAY_SOURCE" };
-pub(crate) const TARGET: Secret = Secret { option: "--target", variable: "WALFERRY_REPLAY_TARGET" };
+pub(crate) const SOURCE: Secret = Secret { option: "--source", variable: "WALFERRY_SOURCE_CONNINFO" };
+pub(crate) const TARGET: Secret = Secret { option: "--target", variable: "WALFERRY_TARGET_CONNINFO" };
 
 impl Secret {
     /// What may be shown of the value, if that is less than all and all of it is shown now.
@@ -39,9 +47,8 @@ impl Secret {
 
 /// Starts this program again without the passwords in its arguments, if it has any there: every user of the machine
 /// can read those.
-pub(crate) fn hide(arguments: &Arguments) -> Result<(), Error> {
-    let given =
-        [SOURCE.replacement(arguments.source.as_ref()), TARGET.replacement(arguments.target.as_ref())];
+pub(crate) fn hide(source: Option<&Conninfo>, target: Option<&Conninfo>) -> Result<(), Error> {
+    let given = [SOURCE.replacement(source), TARGET.replacement(target)];
     let replaced: Vec<_> = given.into_iter().flatten().collect();
     if replaced.is_empty() {
         return Ok(());
@@ -77,4 +84,24 @@ pub(crate) fn hide(arguments: &Arguments) -> Result<(), Error> {
 /// The value in `--option=value`.
 fn value_of<'a>(option: &str, argument: &'a OsString) -> Option<&'a str> {
     argument.to_str()?.strip_prefix(option)?.strip_prefix('=')
+}
+
+/// What clap would repeat may hold a password: the connection string, or a part of it that lost its quotes.
+pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let of_server = matches!(
+        error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if ["--source", "--target"].iter().any(|option| argument.starts_with(option))
+    );
+    let hidden = match error.kind() {
+        ErrorKind::ValueValidation if of_server => ContextKind::InvalidValue,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    if let Some(ContextValue::String(text)) = error.get(hidden) {
+        let is_option = text.starts_with("--") && !text.contains('=');
+        if !is_option {
+            error.insert(hidden, ContextValue::String("…".to_owned()));
+        }
+    }
+    error
 }
