@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 /// The options of the log.
 #[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "the comments are the help text")]
 pub(crate) struct Log {
     /// Say more on the standard error; RUST_LOG says it in detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
