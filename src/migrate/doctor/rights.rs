@@ -62,7 +62,7 @@ pub(super) const CHECKS: &[Check] = &[
         since: 14,
         look: Look::Here(
             "SELECT DISTINCT schema, name, current_user AS role FROM sequences
-             WHERE NOT has_sequence_privilege(oid, 'SELECT') ORDER BY schema, name",
+             WHERE NOT has_table_privilege(oid, 'SELECT') ORDER BY schema, name",
         ),
         subject: "{schema:i}.{name:i}",
         reason: "the role lacks SELECT on the sequence: how far it is can't be carried across",
@@ -146,7 +146,7 @@ pub(super) const CHECKS: &[Check] = &[
         look: Look::Across(
             &SEQUENCES,
             "SELECT DISTINCT r.schema, r.name, current_user AS role FROM other JOIN relations r USING (schema, name)
-             WHERE r.relkind = 'S' AND NOT (has_sequence_privilege(r.oid, 'UPDATE') AND has_sequence_privilege(r.oid, 'SELECT'))
+             WHERE r.relkind = 'S' AND NOT (has_table_privilege(r.oid, 'UPDATE') AND has_table_privilege(r.oid, 'SELECT'))
              ORDER BY r.schema, r.name",
         ),
         subject: "{schema:i}.{name:i}",

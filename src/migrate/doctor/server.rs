@@ -5,14 +5,19 @@ use super::report::Severity::{Error, Note, Warning};
 use super::report::Side::{Source, Target};
 
 const SERVER: Facts = Facts {
-    columns: "major int, version text, system text, started text, database text, encoding text, \
-              collation text, ctype text, provider text, locale text",
+    columns: "major int, version text, encoding text, lc_collate text, lc_ctype text, provider text, locale text",
     query: "SELECT current_setting('server_version_num')::int / 10000 AS major, current_setting('server_version') AS version,
-       (pg_control_system()).system_identifier::text AS system, pg_postmaster_start_time()::text AS started,
-       d.datname AS database, pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collation, d.datctype AS ctype,
+       pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS lc_collate, d.datctype AS lc_ctype,
        coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '') AS locale
      FROM pg_database d WHERE d.datname = current_database()",
+};
+
+/// Clones have one system identifier, but were not started at one microsecond.
+const DATABASE: Facts = Facts {
+    columns: "system text, started text, database text",
+    query: "SELECT (pg_control_system()).system_identifier::text AS system, pg_postmaster_start_time()::text AS started,
+       current_database() AS database",
 };
 
 /// A database whose collations have changed since its indexes were built. (The columns are there from 15 on.)
@@ -36,7 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
         side: Target,
         since: 14,
         look: Look::Across(
-            &SERVER,
+            &DATABASE,
             "SELECT database FROM other WHERE database = current_database() AND started = pg_postmaster_start_time()::text
                AND system = (pg_control_system()).system_identifier::text",
         ),
@@ -312,12 +317,12 @@ pub(super) const CHECKS: &[Check] = &[
         since: 14,
         look: Look::Across(
             &SERVER,
-            "SELECT current_database() AS database, concat_ws(' ', o.collation, o.ctype, o.provider, o.locale) AS wanted,
+            "SELECT current_database() AS database, concat_ws(' ', o.lc_collate, o.lc_ctype, o.provider, o.locale) AS wanted,
                concat_ws(' ', d.datcollate, d.datctype, l.provider, l.locale) AS own
              FROM other o, pg_database d CROSS JOIN LATERAL (
                SELECT coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
                  coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '') AS locale) l
-             WHERE d.datname = current_database() AND lower(replace(concat_ws(' ', o.collation, o.ctype, o.provider, o.locale), '-', ''))
+             WHERE d.datname = current_database() AND lower(replace(concat_ws(' ', o.lc_collate, o.lc_ctype, o.provider, o.locale), '-', ''))
                <> lower(replace(concat_ws(' ', d.datcollate, d.datctype, l.provider, l.locale), '-', ''))",
         ),
         subject: "{database:i}",

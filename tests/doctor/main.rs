@@ -1,0 +1,166 @@
+//! The doctor: each check finds what it is for, and finds nothing any more once its own advice is followed.
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
+
+mod cases;
+mod examined;
+mod pooler;
+mod servers;
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+
+use walferry::migrate::{Migration, doctor};
+
+use cases::cases;
+use examined::{Pair, on_each_pair};
+use support::{newest, oldest};
+
+#[test]
+fn every_check_has_a_database_that_fails_it() {
+    let mut tried: BTreeSet<&str> = cases().iter().map(|case| case.id).collect();
+    tried.extend(servers::TRIED);
+    assert_eq!(tried, doctor::ids().collect());
+}
+
+#[test]
+fn each_finding_is_gone_when_its_advice_is_followed() {
+    on_each_pair(|pair| {
+        let failed: Vec<_> =
+            cases().iter().enumerate().filter_map(|(number, case)| pair.tries(case, number).err()).collect();
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+    });
+}
+
+/// Neither a table of ours nor one that is fine is complained of.
+#[test]
+fn a_pair_in_order_is_told_its_size_and_that_a_publication_will_be_made() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("clean", "");
+        let report = databases.examine(&databases.migration(None));
+        let found: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!(found, ["disk-size", "publication-missing"], "{report}");
+        assert!(!report.has_errors());
+
+        databases.at_source("CREATE PUBLICATION $P FOR ALL TABLES; SELECT pg_create_logical_replication_slot('slot', 'pgoutput')");
+        let report = databases.examine(&databases.migration(None));
+        let found: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!(found, ["disk-size"], "{report}");
+        databases.at_source("SELECT pg_drop_replication_slot('slot')");
+    });
+}
+
+/// With the least rights there is much to tell, and the doctor tells it.
+#[test]
+fn a_role_without_any_rights_is_examined_too() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("bare", "");
+        pair.source.psql("postgres", "CREATE ROLE bare LOGIN");
+        pair.target.psql("postgres", "CREATE ROLE bare LOGIN");
+        databases.at_source(
+            "ALTER TABLE $T ENABLE ROW LEVEL SECURITY; CREATE SEQUENCE $S.$N;
+             REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public",
+        );
+        databases.at_target("INSERT INTO $T VALUES (1)");
+        let report = databases.examine(&databases.migration_as("bare", "bare"));
+        let found: BTreeSet<_> = report.findings.iter().map(|finding| finding.id).collect();
+        for id in [
+            "replication-role",
+            "replication-connection",
+            "publication-right",
+            "schema-right",
+            "select-right",
+            "sequence-right",
+            "row-security",
+            "hidden-activity",
+            "create-right",
+            "target-schema-right",
+            "write-right",
+            "replica-mode",
+        ] {
+            assert!(found.contains(id), "{id} isn't in:\n{report}");
+        }
+        let unchecked: BTreeSet<_> = report
+            .findings
+            .iter()
+            .filter(|finding| finding.id == doctor::UNCHECKED)
+            .map(|finding| finding.subject.clone())
+            .collect();
+        let expected = ["same-database", "target-rows"];
+        assert_eq!(unchecked, expected.map(|id| Some(id.to_owned())).into(), "{report}");
+        assert!(!format!("{report:?}").contains("secret"), "{report}");
+    });
+}
+
+/// The transaction may only read, and nothing is left behind.
+#[test]
+fn nothing_is_changed() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("untouched", "");
+        let state = "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_replication_slots),
+            (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_publication)";
+        let before = (databases.at_source(state), databases.at_target(state));
+        let _ = databases.examine(&databases.migration(None));
+        assert_eq!((databases.at_source(state), databases.at_target(state)), before);
+    });
+}
+
+/// What this migration has brought itself is no obstacle; what another one has, is.
+#[test]
+fn rows_that_the_migration_has_brought_are_its_own() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("begun", "");
+        databases.at_target(
+            "INSERT INTO $T VALUES (1); CREATE SCHEMA walferry; CREATE TABLE walferry.progress (name text);
+             INSERT INTO walferry.progress VALUES ('another')",
+        );
+        let has_rows = || {
+            let report = databases.examine(&databases.migration(None));
+            report.findings.iter().any(|finding| finding.id == "target-rows")
+        };
+        assert!(has_rows());
+        databases.at_target("INSERT INTO walferry.progress VALUES ('slot')");
+        assert!(!has_rows());
+    });
+}
+
+/// What is missing in the target is made by the migration then.
+#[test]
+fn a_schema_that_will_be_made_is_not_missed() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("to come", "TEMPLATE template0");
+        databases.at_source("CREATE SEQUENCE $S.$N; CREATE EXTENSION IF NOT EXISTS plpgsql");
+        let migration = databases.migration(None);
+        let errors = |options: &doctor::Options| {
+            let report = databases.examine_with(&migration, options);
+            report
+                .findings
+                .into_iter()
+                .filter(|finding| finding.severity == doctor::Severity::Error)
+                .map(|finding| finding.id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(errors(&doctor::Options::new()), ["table-missing", "sequence-missing"]);
+        assert_eq!(errors(&doctor::Options::new().makes_schema(true)), [""; 0]);
+    });
+}
+
+#[test]
+fn a_target_that_is_older_than_the_source_is_told() {
+    let pair = Pair::start(&newest(), &oldest());
+    let databases = pair.fresh("older", "");
+    let found = |migration: Migration| {
+        let report = databases.examine(&migration);
+        report.findings.iter().any(|finding| finding.id == "target-older")
+    };
+    assert_eq!(found(databases.migration(None)), newest().major > oldest().major);
+    assert!(!found(databases.turned()));
+}
