@@ -85,11 +85,7 @@ impl Case {
     }
 }
 
-pub(crate) fn cases() -> Vec<Case> {
-    [server(), rights(), publication(), tables(), columns(), keys()].concat()
-}
-
-fn server() -> Vec<Case> {
+pub(crate) fn servers() -> Vec<Case> {
     vec![
         Case::new("slot-lost")
             .source(
@@ -156,7 +152,7 @@ fn server() -> Vec<Case> {
     ]
 }
 
-fn rights() -> Vec<Case> {
+pub(crate) fn rights() -> Vec<Case> {
     vec![
         Case::new("replication-connection")
             .source("CREATE ROLE $R LOGIN")
@@ -216,7 +212,7 @@ fn rights() -> Vec<Case> {
     ]
 }
 
-fn publication() -> Vec<Case> {
+pub(crate) fn publications() -> Vec<Case> {
     vec![
         Case::new("publication-missing").subject("$P"),
         Case::new("publication-actions")
@@ -296,7 +292,7 @@ fn publication() -> Vec<Case> {
     ]
 }
 
-fn tables() -> Vec<Case> {
+pub(crate) fn tables() -> Vec<Case> {
     vec![
         Case::new("target-rows").target("INSERT INTO $T VALUES (1)").subject("$T"),
         Case::new("target-rows")
@@ -356,7 +352,7 @@ fn tables() -> Vec<Case> {
     ]
 }
 
-fn columns() -> Vec<Case> {
+pub(crate) fn columns() -> Vec<Case> {
     vec![
         Case::new("column-missing").target("ALTER TABLE $T DROP COLUMN $V").subject("$T.$V"),
         Case::new("column-missing")
@@ -397,7 +393,7 @@ fn columns() -> Vec<Case> {
     ]
 }
 
-fn keys() -> Vec<Case> {
+pub(crate) fn keys() -> Vec<Case> {
     vec![
         Case::new("deferrability")
             .source("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V) DEFERRABLE INITIALLY DEFERRED")

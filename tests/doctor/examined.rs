@@ -154,14 +154,6 @@ impl Databases<'_> {
         migration(source, target)
     }
 
-    pub(crate) fn examine(&self, migration: &Migration) -> Report {
-        self.examine_with(migration, &Options::new())
-    }
-
-    pub(crate) fn examine_with(&self, migration: &Migration, options: &Options) -> Report {
-        examine(migration, options)
-    }
-
     /// Whether the report says what the case is about.
     fn judge(&self, case: &Case, report: &Report) -> Result<(), String> {
         let found = of(report, case.id);
@@ -223,7 +215,9 @@ fn awaited(look: &dyn Fn() -> Report, is_so: impl Fn(&Report) -> bool) -> Report
 }
 
 fn written(sql: &str, database: &str, role: &str) -> String {
-    let sql = sql.replace("$T", "$S.$U").replace("$D", &identifier(database));
-    let sql = sql.replace("$R", &identifier(role)).replace("$LR", &quoted(role));
-    NAMES.iter().fold(sql, |sql, (short, name)| sql.replace(short, &identifier(name)))
+    let sql =
+        sql.replace("$T", "$S.$U").replace("$D", &identifier(database)).replace("$R", &identifier(role));
+    NAMES.iter().fold(sql, |sql, (short, name)| {
+        sql.replace(short, &identifier(name)).replace(&short.replace('$', "$L"), &quoted(name))
+    })
 }

@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-pub(super) async fn probe(probe: Probe, examiner: &Examiner<'_>) -> Result<Vec<Found>, error::Error> {
+pub(super) async fn probe(probe: Probe, examiner: &mut Examiner<'_>) -> Result<Vec<Found>, error::Error> {
     match probe {
         Probe::Replication => Ok(replication(examiner).await),
         Probe::Pooler(side) => pooler(examiner, side).await,
@@ -93,50 +93,54 @@ async fn pooler(examiner: &Examiner<'_>, side: Side) -> Result<Vec<Found>, error
     Ok(if worker == named { Vec::new() } else { vec![Found::new()] })
 }
 
-/// Tables with at least a page. What the ledger of this migration knows is its own, and so is all once changes are applied.
+/// Tables with at least a page, of those that the role may look into: of the others, checks of rights tell.
 const FILLED: &str = "SELECT r.schema, r.name FROM other JOIN relations r USING (schema, name)
-     WHERE r.relkind IN ('r', 'p') AND EXISTS (
+     WHERE r.relkind IN ('r', 'p') AND has_schema_privilege(r.relnamespace, 'USAGE')
+       AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid) AND EXISTS (
        SELECT FROM (SELECT r.oid UNION SELECT relid FROM pg_partition_tree(r.oid)) t WHERE pg_relation_size(t.oid) > 0)
      ORDER BY r.schema, r.name";
 
-/// Tables of ours that say, by `name`, what a migration has begun to bring.
-const LEDGERS: &str = "SELECT r.name FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = 'name'
-     WHERE r.schema = 'walferry' AND r.relkind = 'r' AND (r.name = 'progress' OR starts_with(r.name, 'copy'))";
+/// What this migration's copy has begun to bring.
+const COPIED: (&str, &str) =
+    ("copy", "SELECT c.schema, c.relation AS name FROM given, walferry.copy c WHERE c.name = given.slot");
+/// Once it has applied changes, all is its own.
+const APPLIED: (&str, &str) =
+    ("progress", "SELECT FROM given, walferry.progress p WHERE p.name = given.slot");
 
-async fn rows(examiner: &Examiner<'_>) -> Result<Vec<Found>, error::Error> {
-    if is_begun(examiner).await? {
+async fn rows(examiner: &mut Examiner<'_>) -> Result<Vec<Found>, error::Error> {
+    if !recorded(examiner, APPLIED).await?.is_empty() {
         return Ok(Vec::new());
     }
+    let mut tables = examiner.across(Target, &TABLES, FILLED).await?;
+    let own = recorded(examiner, COPIED).await?;
+    tables.retain(|table| !own.contains(table));
     let mut found = Vec::new();
-    for table in examiner.across(Target, &TABLES, FILLED).await? {
-        let [schema, name] =
-            ["schema", "name"].map(|column| table.get(column).cloned().flatten().unwrap_or_default());
-        if holds(examiner, &schema, &name, "true").await? {
+    for table in tables {
+        let query = format!("SELECT FROM {} LIMIT 1", quoted(&table));
+        if !examiner.session(Target).found(&query, &examiner.given, "").await?.is_empty() {
             found.push(table);
         }
     }
     Ok(found)
 }
 
-/// Whether this migration has brought rows before.
-async fn is_begun(examiner: &Examiner<'_>) -> Result<bool, error::Error> {
-    for ledger in examiner.across(Target, &TABLES, LEDGERS).await? {
-        let name = ledger.get("name").cloned().flatten().unwrap_or_default();
-        if holds(examiner, "walferry", &name, "name = given.slot").await? {
-            return Ok(true);
-        }
+/// What the query says of a table of ours, if that is there.
+async fn recorded(examiner: &Examiner<'_>, (table, query): (&str, &str)) -> Result<Vec<Found>, error::Error> {
+    let session = examiner.session(Target);
+    let there = format!("SELECT FROM relations WHERE schema = 'walferry' AND name = '{table}'");
+    if session.found(&there, &examiner.given, "").await?.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(false)
+    session.found(query, &examiner.given, "").await
 }
 
-async fn holds(examiner: &Examiner<'_>, schema: &str, name: &str, which: &str) -> Result<bool, error::Error> {
-    let mut table = Vec::new();
-    quote::identifier(&mut table, schema);
-    table.push(b'.');
-    quote::identifier(&mut table, name);
-    let table = String::from_utf8_lossy(&table);
-    let query = format!("SELECT FROM given WHERE EXISTS (SELECT FROM {table} WHERE {which})");
-    Ok(!examiner.session(Target).found(&query, &examiner.given, "").await?.is_empty())
+fn quoted(table: &Found) -> String {
+    let mut out = Vec::new();
+    for (column, end) in [("schema", "."), ("name", "")] {
+        quote::identifier(&mut out, table.get(column).and_then(Option::as_deref).unwrap_or_default());
+        out.extend_from_slice(end.as_bytes());
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn row<const N: usize>(columns: [(&str, String); N]) -> Found {

@@ -1,5 +1,7 @@
 //! Makes the checks: a session with each side, in a transaction that only reads.
 
+use std::collections::HashMap;
+
 use tokio_postgres::types::ToSql;
 
 use super::check::{COMMON, Check, Facts, Found, Look};
@@ -12,9 +14,11 @@ use crate::migrate::Migration;
 
 const DURING: &str = "while examining it";
 
-/// One snapshot, whatever a pooler did to the settings that we came with. Row security is to refuse, not to hide.
+/// One snapshot, whatever a pooler did to the settings that we came with. Row security is to refuse, not to hide. What fails
+/// goes back to the savepoint, and no further.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-     SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL quote_all_identifiers = off";
+     SET LOCAL search_path = pg_catalog; SET LOCAL row_security = off; SET LOCAL quote_all_identifiers = off; \
+     SAVEPOINT look";
 
 /// A session with one side.
 pub(super) struct Session {
@@ -37,6 +41,8 @@ pub(super) struct Examiner<'a> {
     pub(super) given: Given,
     source: Session,
     target: Session,
+    /// What was asked already: by side and query.
+    told: HashMap<(Side, &'static str), String>,
 }
 
 impl Given {
@@ -54,11 +60,11 @@ impl<'a> Examiner<'a> {
     pub(super) async fn open(migration: &'a Migration, given: Given) -> Result<Self, Error> {
         let source = Session::begin(migration.connect_source().await?).await?;
         let target = Session::begin(migration.connect_target().await?).await?;
-        Ok(Self { migration, given, source, target })
+        Ok(Self { migration, given, source, target, told: HashMap::new() })
     }
 
     /// What one check finds, or that it can't be made.
-    pub(super) async fn make(&self, check: &Check) -> Result<Vec<Finding>, Error> {
+    pub(super) async fn make(&mut self, check: &Check) -> Result<Vec<Finding>, Error> {
         if self.session(check.side).major < check.since {
             return Ok(Vec::new());
         }
@@ -69,7 +75,7 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    async fn rows(&self, check: &Check) -> Result<Vec<Found>, Error> {
+    async fn rows(&mut self, check: &Check) -> Result<Vec<Found>, Error> {
         let session = self.session(check.side);
         match &check.look {
             Look::Here(query) => session.found(query, &self.given, "").await,
@@ -84,22 +90,32 @@ impl<'a> Examiner<'a> {
     }
 
     /// The rows of a query on this side which sees facts of the other.
-    pub(super) async fn across(&self, side: Side, facts: &Facts, query: &str) -> Result<Vec<Found>, Error> {
-        let other = match side {
-            Side::Source => &self.target,
-            Side::Target => &self.source,
-        };
-        let asked = format!(
-            "SELECT coalesce(json_agg(row_to_json(f)), '[]')::text AS facts FROM ({}) f",
-            facts.query
-        );
-        let told = other.found(&asked, &self.given, "").await?;
-        let told = told.first().and_then(|row| row.get("facts")?.as_deref()).unwrap_or("[]");
+    pub(super) async fn across(
+        &mut self,
+        side: Side,
+        facts: &Facts,
+        query: &str,
+    ) -> Result<Vec<Found>, Error> {
+        let told = self.told(side.other(), facts).await?;
         let seen = format!(
             ", other AS (SELECT f.* FROM given, json_to_recordset(given.facts::json) AS f({})) {query}",
             facts.columns
         );
-        self.session(side).found(&seen, &self.given, told).await
+        self.session(side).found(&seen, &self.given, &told).await
+    }
+
+    /// Facts of that side, as JSON that the server writes and the other reads.
+    async fn told(&mut self, side: Side, facts: &Facts) -> Result<String, Error> {
+        if let Some(told) = self.told.get(&(side, facts.query)) {
+            return Ok(told.clone());
+        }
+        let query = facts.query;
+        let asked =
+            format!("SELECT coalesce(json_agg(row_to_json(f)), '[]')::text AS facts FROM ({query}) f");
+        let rows = self.session(side).found(&asked, &self.given, "").await?;
+        let told = rows.first().and_then(|row| row.get("facts").cloned().flatten()).unwrap_or_default();
+        self.told.insert((side, query), told.clone());
+        Ok(told)
     }
 
     pub(super) fn session(&self, side: Side) -> &Session {
@@ -126,29 +142,30 @@ impl Session {
         self.connection.process_id()
     }
 
-    /// The rows of a query behind [`COMMON`], of text. If it fails, the transaction goes on as it was.
+    /// The rows of a query behind [`COMMON`], of text.
     pub(super) async fn found(&self, query: &str, given: &Given, facts: &str) -> Result<Vec<Found>, Error> {
         let Given { publication, slot, makes_schema, two_phase } = given;
-        self.run("SAVEPOINT look").await?;
         let parameters: [&(dyn ToSql + Sync); 5] = [publication, slot, makes_schema, two_phase, &facts];
         let rows = self.connection.client().query(&format!("{COMMON}{query}"), &parameters).await;
         let rows = rows.and_then(|rows| rows.iter().map(text).collect());
         let rows = rows.map_err(|error| sql_error(DURING, error));
-        self.back(rows).await
+        if rows.as_ref().is_err_and(is_refusal) {
+            self.back().await?;
+        }
+        rows
     }
 
     /// Whether a statement goes through. It is taken back either way.
-    pub(super) async fn attempt(&self, statement: &str) -> Result<(), Error> {
-        self.run("SAVEPOINT look").await?;
+    async fn attempt(&self, statement: &str) -> Result<(), Error> {
         let done = self.run(statement).await;
-        self.back(done).await
+        if done.as_ref().err().is_none_or(is_refusal) {
+            self.back().await?;
+        }
+        done
     }
 
-    async fn back<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
-        if result.as_ref().err().is_none_or(is_refusal) {
-            self.run("ROLLBACK TO look; RELEASE look").await?;
-        }
-        result
+    async fn back(&self) -> Result<(), Error> {
+        self.run("ROLLBACK TO look").await
     }
 
     async fn run(&self, statement: &str) -> Result<(), Error> {

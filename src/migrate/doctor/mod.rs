@@ -98,11 +98,49 @@ impl Migration {
     ///
     /// When one of the sides can't be reached, or is lost meanwhile. Whatever else fails is a [`Finding`].
     pub async fn examine(&self, options: &Options) -> Result<Report, Error> {
-        let examiner = Examiner::open(self, Given::new(self, options)).await?;
+        let mut examiner = Examiner::open(self, Given::new(self, options)).await?;
         let mut findings = Vec::new();
         for check in checks() {
             findings.extend(examiner.make(check).await?);
         }
         Ok(Report::new(findings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::doctor::check::Look;
+
+    #[test]
+    fn the_table_of_checks_is_what_is_checked() {
+        let rows = include_str!("checks.md").lines().filter_map(|line| line.strip_prefix("| `"));
+        let told: Vec<_> = rows.map(|row| row.split(" | ").take(3).collect::<Vec<_>>().join(" ")).collect();
+        let made: Vec<_> =
+            checks().map(|check| format!("{}` {} {}", check.id, check.severity, check.side)).collect();
+        assert_eq!(told, made);
+    }
+
+    #[test]
+    fn no_id_is_used_twice() {
+        let mut seen = std::collections::BTreeSet::from([UNCHECKED]);
+        assert!(ids().all(|id| seen.insert(id)));
+    }
+
+    /// What stands in braces is a column that the query names; else the text would be left out without a word.
+    #[test]
+    fn the_texts_of_a_check_name_columns_of_its_query() {
+        for check in checks() {
+            let (Look::Here(query) | Look::Across(_, query) | Look::Refused(_, query)) = check.look else {
+                continue;
+            };
+            for text in [check.subject, check.reason, check.mend] {
+                for place in text.split('{').skip(1) {
+                    let column = place.split([':', '}']).next().unwrap();
+                    let words = query.split(|c: char| !c.is_alphanumeric() && c != '_');
+                    assert!(words.into_iter().any(|word| word == column), "{}: {column}", check.id);
+                }
+            }
+        }
     }
 }

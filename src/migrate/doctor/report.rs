@@ -109,6 +109,13 @@ impl Severity {
 }
 
 impl Side {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Source => Self::Target,
+            Self::Target => Self::Source,
+        }
+    }
+
     /// `source` or `target`.
     pub const fn as_str(self) -> &'static str {
         match self {

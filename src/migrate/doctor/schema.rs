@@ -3,7 +3,7 @@
 use super::check::{Check, Facts, Look};
 use super::report::Severity::{Error, Warning};
 use super::report::Side::Target;
-use super::tables::{COLUMNS, KEYS, SEQUENCES, TABLES, UNIQUES};
+use super::tables::{COLUMNS, ENUMS, KEYS, SEQUENCES, TABLES, UNIQUES};
 
 const EXTENSIONS: Facts = Facts {
     columns: "name text, schema text, types text",
@@ -43,12 +43,15 @@ pub(super) const CHECKS: &[Check] = &[
         since: 14,
         look: Look::Across(
             &EXTENSIONS,
-            "SELECT o.name, o.schema, o.types FROM given, other o JOIN pg_available_extensions USING (name)
+            "SELECT o.name, o.schema, o.types,
+               CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = o.schema) THEN ''
+                 ELSE format('CREATE SCHEMA %I; ', o.schema) END AS first
+             FROM given, other o JOIN pg_available_extensions USING (name)
              WHERE NOT makes_schema AND o.name NOT IN (SELECT extname::text FROM pg_extension) ORDER BY o.name",
         ),
         subject: "{name:i}",
         reason: "the extension is not there; on the source it brings {types}",
-        mend: "CREATE SCHEMA IF NOT EXISTS {schema:i}; CREATE EXTENSION {name:i} SCHEMA {schema:i} CASCADE",
+        mend: "{first}CREATE EXTENSION {name:i} SCHEMA {schema:i} CASCADE",
     },
     Check {
         id: "extension-unavailable",
@@ -139,6 +142,43 @@ pub(super) const CHECKS: &[Check] = &[
         subject: COLUMN,
         reason: "its type is {own}, the source's {wanted}: some values may not fit, or be stored as others",
         mend: "ALTER TABLE {schema:i}.{name:i} ALTER COLUMN {attribute:i} TYPE {wanted} USING {attribute:i}::{wanted}",
+    },
+    Check {
+        id: "column-collation",
+        severity: Warning,
+        side: Target,
+        since: 14,
+        look: Look::Across(
+            &COLUMNS,
+            concat!(
+                "SELECT o.schema, o.name, o.attribute, o.type, o.collate_name AS wanted, l.own ",
+                columns!(),
+                "CROSS JOIN LATERAL (SELECT format('%I.%I', n.nspname, l.collname) AS own
+                   FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) l
+                 WHERE o.is_carried AND o.collate_name <> l.own ORDER BY o.schema, o.name, o.number"
+            ),
+        ),
+        subject: COLUMN,
+        reason: "its collation is {own}, the source's {wanted}: texts sort otherwise, and what is unique may not be the same",
+        mend: "ALTER TABLE {schema:i}.{name:i} ALTER COLUMN {attribute:i} TYPE {type} COLLATE {wanted}",
+    },
+    Check {
+        id: "enum-label",
+        severity: Error,
+        side: Target,
+        since: 14,
+        look: Look::Across(
+            &ENUMS,
+            "SELECT o.schema, o.name, o.label, CASE WHEN o.previous IS NULL THEN 'BEFORE ' || quote_literal(f.first)
+               ELSE 'AFTER ' || quote_literal(o.previous) END AS place
+             FROM other o JOIN pg_namespace n ON n.nspname = o.schema JOIN pg_type t ON t.typnamespace = n.oid AND t.typname = o.name
+             CROSS JOIN LATERAL (SELECT enumlabel AS first FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder LIMIT 1) f
+             WHERE NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = t.oid AND e.enumlabel = o.label)
+             ORDER BY o.schema, o.name, o.number",
+        ),
+        subject: "{schema:i}.{name:i}",
+        reason: "the type lacks the label {label:l}: rows that have it can't be written",
+        mend: "ALTER TYPE {schema:i}.{name:i} ADD VALUE {label:l} {place}",
     },
     Check {
         id: "column-unfilled",

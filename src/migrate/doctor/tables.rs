@@ -10,8 +10,10 @@ pub(super) const TABLES: Facts =
 
 /// Their columns. `is_carried` says whether values of it come: all do but those left out of a column list, and generated ones.
 pub(super) const COLUMNS: Facts = Facts {
-    columns: "schema text, name text, attribute text, number int, type text, generated text, identity text, expression text, is_carried bool",
+    columns: "schema text, name text, attribute text, number int, type text, collate_name text, generated text, identity text, expression text, is_carried bool",
     query: "SELECT p.schema, p.name, a.attname AS attribute, a.attnum AS number, format_type(a.atttypid, a.atttypmod) AS type,
+       (SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
+        WHERE l.oid = a.attcollation) AS collate_name,
        a.attgenerated AS generated, a.attidentity AS identity,
        CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS expression,
        CASE WHEN a.attgenerated = '' THEN coalesce(p.attributes ? a.attname::text, true)
@@ -36,6 +38,16 @@ pub(super) const KEYS: Facts = Facts {
     columns: "schema text, name text, attributes text[]",
     query: "SELECT p.schema, p.name, array_agg(i.attribute ORDER BY i.attnum) AS attributes
      FROM published p JOIN identity i ON i.oid = p.oid WHERE p.relreplident <> 'f' GROUP BY p.schema, p.name",
+};
+
+/// Enums that are no extension's, label by label.
+pub(super) const ENUMS: Facts = Facts {
+    columns: "schema text, name text, label text, number int8, previous text",
+    query: "SELECT n.nspname AS schema, t.typname AS name, e.enumlabel AS label,
+       row_number() OVER (PARTITION BY t.oid ORDER BY e.enumsortorder) AS number,
+       lag(e.enumlabel) OVER (PARTITION BY t.oid ORDER BY e.enumsortorder) AS previous
+     FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')",
 };
 
 /// All sequences; with the column that owns it, if one does, and what makes it anew.
