@@ -360,6 +360,19 @@ pub(crate) fn columns() -> Vec<Case> {
             .target("CREATE TYPE $S.$N AS ENUM ('a')")
             .subject("$T.$N"),
         Case::new("column-type").target("ALTER TABLE $T ALTER COLUMN $V TYPE varchar(20)").subject("$T.$V"),
+        Case::new("column-collation").target("ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE \"C\"").subject("$T.$V"),
+        Case::new("column-collation")
+            .source("CREATE COLLATION $S.$N (locale = 'C'); ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE $S.$N")
+            .target("CREATE COLLATION $S.$N (locale = 'C')")
+            .subject("$T.$V"),
+        Case::new("enum-label")
+            .source("CREATE TYPE $S.$N AS ENUM ('last', 'it''s \\ {x}')")
+            .target("CREATE TYPE $S.$N AS ENUM ('last')")
+            .subject("$S.$N"),
+        // In their order: both before the only one that is there.
+        Case::new("enum-label")
+            .source("CREATE TYPE $S.$N AS ENUM ('null', '', 'last')")
+            .target("CREATE TYPE $S.$N AS ENUM ('last')"),
         Case::new("column-unfilled").target("ALTER TABLE $T ADD COLUMN $N int NOT NULL").subject("$T.$N"),
         Case::new("column-unfilled")
             .since(15)

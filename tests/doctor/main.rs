@@ -96,6 +96,51 @@ fn a_pair_in_order_is_told_its_size_and_that_a_publication_will_be_made() {
     });
 }
 
+/// Whatever a schema has: where both sides have the same, there is nothing to mend.
+#[test]
+fn a_rich_pair_in_order_has_no_errors_and_no_warnings() {
+    on_each_pair(|pair| {
+        let databases = pair.fresh("rich", "");
+        let rich = "
+            CREATE TYPE $S.mood AS ENUM ('null', '', 'it''s'); CREATE DOMAIN $S.\"do main\" AS text NOT NULL;
+            CREATE TYPE $S.pair AS (a int, b $S.mood[]);
+            CREATE TABLE $S.kinds (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mood $S.mood, list $S.mood[], d $S.\"do main\",
+              pair $S.pair, n numeric(10, 2), v varchar(7) COLLATE \"C\", twice bigint GENERATED ALWAYS AS (id * 2) STORED, \"SELECT\" serial,
+              gone int, UNIQUE (v) DEFERRABLE INITIALLY DEFERRED, CHECK (n > 0), EXCLUDE USING btree (n WITH =));
+            ALTER TABLE $S.kinds DROP COLUMN gone;
+            CREATE UNIQUE INDEX ON $S.kinds (lower(v), (n + 1)) WHERE mood IS NOT NULL; CREATE INDEX ON $S.kinds (d);
+            CREATE TABLE $S.child (id int PRIMARY KEY, parent bigint REFERENCES $S.kinds, FOREIGN KEY (id) REFERENCES $S.child);
+            CREATE TABLE $S.nameless (a json, b point) ; ALTER TABLE $S.nameless REPLICA IDENTITY FULL;
+            CREATE TABLE $S.by_index (a int NOT NULL, b int NOT NULL, c text); CREATE UNIQUE INDEX chosen ON $S.by_index (b, a) INCLUDE (c);
+            ALTER TABLE $S.by_index REPLICA IDENTITY USING INDEX chosen;
+            CREATE TABLE $S.root (b text, a int PRIMARY KEY) PARTITION BY RANGE (a);
+            CREATE TABLE $S.low PARTITION OF $S.root FOR VALUES FROM (0) TO (10) PARTITION BY LIST (a);
+            CREATE TABLE $S.lowest PARTITION OF $S.low DEFAULT; CREATE TABLE $S.high (a int PRIMARY KEY, x int, b text);
+            ALTER TABLE $S.high DROP COLUMN x; ALTER TABLE $S.root ATTACH PARTITION $S.high DEFAULT;
+            CREATE TABLE $S.heir () INHERITS ($S.child); ALTER TABLE $S.heir ADD PRIMARY KEY (id);
+            CREATE SEQUENCE $S.$N INCREMENT -5 CYCLE MINVALUE -100; CREATE VIEW $S.view AS SELECT 1; CREATE TABLE $S.nothing ();
+            CREATE TRIGGER t BEFORE UPDATE ON $S.child FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+            CREATE RULE r AS ON DELETE TO $S.child WHERE false DO INSTEAD NOTHING";
+        databases.at_source(rich);
+        databases.at_target(rich);
+        databases.at_source(
+            "INSERT INTO $S.kinds (d) VALUES ('x'); INSERT INTO $S.root VALUES ('a', 1), ('b', 100)",
+        );
+
+        for publication in [
+            "",
+            "CREATE PUBLICATION $P FOR ALL TABLES",
+            "ALTER PUBLICATION $P SET (publish_via_partition_root)",
+        ] {
+            databases.at_source(publication);
+            let report = examine(&databases.migration(None), &Options::new());
+            assert!(report.worst() <= Some(doctor::Severity::Note), "{publication}:\n{report}");
+            let notes: BTreeSet<_> = report.findings.iter().map(|finding| finding.id).collect();
+            assert!(notes.contains("identity-full"), "{report}");
+        }
+    });
+}
+
 /// With the least rights there is much to tell, and the doctor tells it.
 #[test]
 fn a_role_without_any_rights_is_examined_too() {
