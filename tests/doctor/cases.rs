@@ -26,6 +26,8 @@ pub(crate) struct Case {
     /// What mends it, where the advice is not SQL.
     pub(crate) mend: Option<(Side, &'static str)>,
     pub(crate) allows_unchecked: bool,
+    /// A query to which both sides answer alike once it is mended.
+    pub(crate) same: &'static str,
     /// At the source, for the sake of the next case.
     pub(crate) afterwards: &'static str,
 }
@@ -44,6 +46,7 @@ impl Case {
             subject: None,
             mend: None,
             allows_unchecked: false,
+            same: "",
             afterwards: "",
         }
     }
@@ -79,11 +82,23 @@ impl Case {
         self
     }
 
+    const fn same(mut self, sql: &'static str) -> Self {
+        self.same = sql;
+        self
+    }
+
     const fn afterwards(mut self, sql: &'static str) -> Self {
         self.afterwards = sql;
         self
     }
 }
+
+const COLUMNS: &str = "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation, a.attgenerated, a.attnotnull,
+    pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = $LT::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname";
+const CONSTRAINTS: &str = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $LT::regclass AND contype IN ('p', 'u') ORDER BY conname";
+const SEQUENCES: &str =
+    "SELECT seqtypid::regtype, seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle FROM pg_sequence";
 
 pub(crate) fn servers() -> Vec<Case> {
     vec![
@@ -331,8 +346,8 @@ pub(crate) fn tables() -> Vec<Case> {
         Case::new("unlogged-target").target("ALTER TABLE $T SET UNLOGGED").subject("$T"),
         Case::new("sequence-missing")
             .source("CREATE SEQUENCE $S.$N AS smallint INCREMENT BY -3 MAXVALUE 30 START WITH 7 CACHE 2 CYCLE")
-            .subject("$S.$N"),
-        Case::new("sequence-missing").source("CREATE SEQUENCE $S.$N; ALTER SEQUENCE $S.$N OWNED BY $T.$I").subject("$S.$N"),
+            .subject("$S.$N").same(SEQUENCES),
+        Case::new("sequence-missing").source("CREATE SEQUENCE $S.$N; ALTER SEQUENCE $S.$N OWNED BY $T.$I").subject("$S.$N").same(SEQUENCES),
         Case::new("target-trigger")
             .target(
                 "CREATE TRIGGER $N BEFORE UPDATE ON $T FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
@@ -354,25 +369,27 @@ pub(crate) fn tables() -> Vec<Case> {
 
 pub(crate) fn columns() -> Vec<Case> {
     vec![
-        Case::new("column-missing").target("ALTER TABLE $T DROP COLUMN $V").subject("$T.$V"),
+        Case::new("column-missing").target("ALTER TABLE $T DROP COLUMN $V").subject("$T.$V").same(COLUMNS),
         Case::new("column-missing")
             .source("CREATE TYPE $S.$N AS ENUM ('a'); ALTER TABLE $T ADD COLUMN $N $S.$N[]")
             .target("CREATE TYPE $S.$N AS ENUM ('a')")
-            .subject("$T.$N"),
-        Case::new("column-type").target("ALTER TABLE $T ALTER COLUMN $V TYPE varchar(20)").subject("$T.$V"),
-        Case::new("column-collation").target("ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE \"C\"").subject("$T.$V"),
+            .subject("$T.$N").same(COLUMNS),
+        Case::new("column-type").target("ALTER TABLE $T ALTER COLUMN $V TYPE varchar(20)").subject("$T.$V").same(COLUMNS),
+        Case::new("column-collation").target("ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE \"C\"").subject("$T.$V").same(COLUMNS),
         Case::new("column-collation")
             .source("CREATE COLLATION $S.$N (locale = 'C'); ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE $S.$N")
             .target("CREATE COLLATION $S.$N (locale = 'C')")
-            .subject("$T.$V"),
+            .subject("$T.$V").same(COLUMNS),
         Case::new("enum-label")
             .source("CREATE TYPE $S.$N AS ENUM ('last', 'it''s \\ {x}')")
             .target("CREATE TYPE $S.$N AS ENUM ('last')")
-            .subject("$S.$N"),
+            .subject("$S.$N")
+            .same("SELECT enum_range(NULL::$S.$N)"),
         // In their order: both before the only one that is there.
         Case::new("enum-label")
             .source("CREATE TYPE $S.$N AS ENUM ('null', '', 'last')")
-            .target("CREATE TYPE $S.$N AS ENUM ('last')"),
+            .target("CREATE TYPE $S.$N AS ENUM ('last')")
+            .same("SELECT enum_range(NULL::$S.$N)"),
         Case::new("column-unfilled").target("ALTER TABLE $T ADD COLUMN $N int NOT NULL").subject("$T.$N"),
         Case::new("column-unfilled")
             .since(15)
@@ -382,21 +399,21 @@ pub(crate) fn columns() -> Vec<Case> {
         Case::new("column-computed")
             .source("ALTER TABLE $T ADD COLUMN $N int")
             .target("ALTER TABLE $T ADD COLUMN $N int GENERATED ALWAYS AS ($I + 1) STORED")
-            .subject("$T.$N"),
+            .subject("$T.$N").same(COLUMNS),
         Case::new("column-computed")
             .since(18)
             .source("ALTER TABLE $T ADD COLUMN $N int")
             .target("ALTER TABLE $T ADD COLUMN $N int GENERATED ALWAYS AS ($I + 1) VIRTUAL")
-            .subject("$T.$N"),
+            .subject("$T.$N").same(COLUMNS),
         Case::new("column-not-computed")
             .source("ALTER TABLE $T ADD COLUMN $N int GENERATED ALWAYS AS ($I + 1) STORED")
             .target("ALTER TABLE $T ADD COLUMN $N int")
-            .subject("$T.$N"),
+            .subject("$T.$N").same(COLUMNS),
         Case::new("column-not-computed")
             .since(18)
             .source("ALTER TABLE $T ADD COLUMN $N int GENERATED ALWAYS AS ($I + 1) VIRTUAL")
             .target("ALTER TABLE $T ADD COLUMN $N int")
-            .subject("$T.$N"),
+            .subject("$T.$N").same(COLUMNS),
         Case::new("identity-always")
             .target("ALTER TABLE $T ALTER COLUMN $I ADD GENERATED ALWAYS AS IDENTITY")
             .subject("$T.$I"),
@@ -411,19 +428,23 @@ pub(crate) fn keys() -> Vec<Case> {
         Case::new("deferrability")
             .source("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V) DEFERRABLE INITIALLY DEFERRED")
             .target("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V)")
-            .subject("$S.$N"),
+            .subject("$S.$N").same(CONSTRAINTS),
         Case::new("deferrability")
             .source("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V)")
             .target("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V) DEFERRABLE")
-            .subject("$S.$N"),
+            .subject("$S.$N").same(CONSTRAINTS),
         Case::new("deferrability")
             .source("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V) DEFERRABLE")
             .target("CREATE UNIQUE INDEX $N ON $T ($V)")
-            .subject("$S.$N"),
+            .subject("$S.$N").same(CONSTRAINTS),
         Case::new("extra-unique").target("ALTER TABLE $T ADD CONSTRAINT $N UNIQUE ($V)").subject("$S.$N"),
         Case::new("extra-unique")
             .source("CREATE UNIQUE INDEX ON $T ($V) WHERE $I > 7")
             .target("CREATE UNIQUE INDEX $N ON $T (lower($V)); CREATE UNIQUE INDEX ON $T ($V) WHERE $I > 7; CREATE UNIQUE INDEX ON $T ($V, $I)")
+            .subject("$S.$N"),
+        Case::new("extra-unique")
+            .source("CREATE UNIQUE INDEX ON $T ($V) WHERE $I > 7")
+            .target("CREATE UNIQUE INDEX $N ON $T ($V)")
             .subject("$S.$N"),
         Case::new("key-index-missing")
             .target("DROP TABLE $T; CREATE TABLE $T ($I int, $V text); CREATE INDEX ON $T ($V, $I)")

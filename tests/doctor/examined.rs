@@ -94,6 +94,10 @@ impl Pair {
         self.mend(databases, case, &of(&report, case.id))?;
         drop(session);
         let report = awaited(&look, |report| of(report, case.id).is_empty());
+        let [source, target] = [databases.at_source(case.same), databases.at_target(case.same)];
+        if source != target {
+            return Err(format!("mended to {target}, and not to {source}"));
+        }
         databases.at_source(case.afterwards);
         if of(&report, case.id).is_empty() { Ok(()) } else { Err(format!("still there in:\n{report}")) }
     }
@@ -215,8 +219,10 @@ fn awaited(look: &dyn Fn() -> Report, is_so: impl Fn(&Report) -> bool) -> Report
 }
 
 fn written(sql: &str, database: &str, role: &str) -> String {
-    let sql =
-        sql.replace("$T", "$S.$U").replace("$D", &identifier(database)).replace("$R", &identifier(role));
+    let table = ["$S", "$U"].map(|short| NAMES.iter().find(|(known, _)| *known == short).unwrap().1);
+    let table = table.map(identifier).join(".");
+    let sql = sql.replace("$LT", &quoted(&table)).replace("$T", &table);
+    let sql = sql.replace("$D", &identifier(database)).replace("$R", &identifier(role));
     NAMES.iter().fold(sql, |sql, (short, name)| {
         sql.replace(short, &identifier(name)).replace(&short.replace('$', "$L"), &quoted(name))
     })
