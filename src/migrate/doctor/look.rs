@@ -30,7 +30,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Given {
     publication: String,
-    pub(super) slot: String,
+    slot: String,
     makes_schema: bool,
     two_phase: bool,
 }

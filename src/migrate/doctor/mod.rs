@@ -6,7 +6,8 @@
 //! Before the first run there is neither publication nor slot, and that is no fault: a run makes them, for all tables. So all
 //! tables that such a publication has count as published, until there is one.
 //!
-//! Servers older than 14 are not in the table: no connection is made to them.
+//! Servers older than 14 are not in the table: no connection is made to them. Nor is what SQL can't see: how much room the disks
+//! have, and what of the schema's functions and expressions behaves otherwise on another version.
 //!
 //! # The checks
 #![doc = include_str!("checks.md")]

@@ -176,7 +176,7 @@ pub(super) const CHECKS: &[Check] = &[
             "SET LOCAL session_replication_role = replica",
             "SELECT current_user AS role, CASE WHEN current_setting('server_version_num')::int >= 150000
                THEN 'GRANT SET ON PARAMETER session_replication_role TO ' || quote_ident(current_user)
-               ELSE 'ALTER ROLE ' || quote_ident(current_user) || ' SUPERUSER' END AS mend",
+               ELSE 'ALTER ROLE ' || quote_ident(current_user) || ' SUPERUSER; -- before 15 nothing less will do' END AS mend",
         ),
         subject: "{role:i}",
         reason: "it may not set session_replication_role: triggers of the target fire for changes that the source's have been through, foreign \
