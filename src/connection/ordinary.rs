@@ -29,6 +29,7 @@ const WITHHELD: &str = "the server's words for it may quote a row and are left o
 /// A session for SQL. Dropping it closes the socket at once: the server rolls back what is open, as soon as it notices.
 pub(crate) struct SqlConnection {
     client: Client,
+    process_id: Option<i32>,
     /// The task that moves the bytes; dropping this ends it.
     _driver: JoinSet<()>,
 }
@@ -47,6 +48,7 @@ impl SqlConnection {
 
     /// Hands a session that is ready over to tokio-postgres.
     async fn over(connection: Connection) -> Result<Self, Error> {
+        let process_id = connection.session.cancel_key().map(|key| key.process_id);
         let (socket, left) = connection.transport.into_parts();
         let begun = Begun { greeting: Bytes::from_static(GREETING), left: left.freeze(), socket };
         let mut config = tokio_postgres::Config::new();
@@ -57,7 +59,12 @@ impl SqlConnection {
             begun.map_err(|error| sql_error("while taking the connection over", error))?;
         let mut driver = JoinSet::new();
         driver.spawn(drive(connection));
-        Ok(Self { client, _driver: driver })
+        Ok(Self { client, process_id, _driver: driver })
+    }
+
+    /// The process that works for the session, as the greeting named it; a pooler names none, or one of its own.
+    pub(crate) fn process_id(&self) -> Option<i32> {
+        self.process_id
     }
 
     /// What runs statements.

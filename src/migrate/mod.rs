@@ -1,5 +1,7 @@
 //! One database into another, with minimal downtime: a composition of everything else.
 
+pub mod doctor;
+
 use crate::connection::{Config, SlotName, SqlConnection};
 use crate::error::Error;
 
@@ -40,12 +42,10 @@ impl Migration {
         &self.publication
     }
 
-    #[expect(dead_code, reason = "what uses it comes next")]
     pub(crate) async fn connect_source(&self) -> Result<SqlConnection, Error> {
         SqlConnection::connect(&self.source).await
     }
 
-    #[expect(dead_code, reason = "what uses it comes next")]
     pub(crate) async fn connect_target(&self) -> Result<SqlConnection, Error> {
         SqlConnection::connect(&self.target).await
     }
