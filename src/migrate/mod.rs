@@ -1,5 +1,10 @@
 //! One database into another, with minimal downtime: a composition of everything else.
 
+pub mod guard;
+mod made;
+pub mod schema;
+pub mod sequence;
+
 use crate::connection::{Config, SlotName, SqlConnection};
 use crate::error::Error;
 
@@ -40,12 +45,10 @@ impl Migration {
         &self.publication
     }
 
-    #[expect(dead_code, reason = "what uses it comes next")]
     pub(crate) async fn connect_source(&self) -> Result<SqlConnection, Error> {
         SqlConnection::connect(&self.source).await
     }
 
-    #[expect(dead_code, reason = "what uses it comes next")]
     pub(crate) async fn connect_target(&self) -> Result<SqlConnection, Error> {
         SqlConnection::connect(&self.target).await
     }
