@@ -105,7 +105,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
-/// Reads what `pg_restore --list --verbose` prints: `ID; OID OID LABEL`, and below it `;	depends on: ID ID`.
+/// Reads what `pg_restore --list --verbose` prints: `ID; OID OID LABEL`, and below it, after a tab, `depends on: ID ID`.
 fn items(list: &str) -> Result<Vec<Item>, Error> {
     let mut items: Vec<Item> = Vec::new();
     for line in list.lines().filter(|line| !line.is_empty()) {

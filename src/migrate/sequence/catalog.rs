@@ -41,23 +41,16 @@ enum Side {
     Target,
 }
 
-/// What the target has for a sequence of the source.
-#[derive(Debug)]
-pub(super) enum Target {
-    Found(Sequence),
-    /// Not even the table whose column owns it.
+/// Why the target has none for a sequence of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It doesn't have the table, either, whose column owns it.
     NoTable,
     Missing,
 }
 
-impl Target {
-    pub(super) fn found(&self) -> Option<&Sequence> {
-        match self {
-            Self::Found(sequence) => Some(sequence),
-            Self::NoTable | Self::Missing => None,
-        }
-    }
-}
+/// A sequence of the source, and the target's.
+pub(super) type Pair = (Sequence, Result<Sequence, Absent>);
 
 /// Rights that a role lacks.
 #[derive(Debug, Default)]
@@ -153,7 +146,7 @@ fn check_rights<'a>(listed: impl IntoIterator<Item = &'a Listed>, side: Side) ->
 }
 
 /// Finds the target's sequence for each. Rights matter only to those that are found.
-pub(super) async fn pair(sources: Vec<Sequence>, target: &Client) -> Result<Vec<(Sequence, Target)>, Error> {
+pub(super) async fn pair(sources: Vec<Sequence>, target: &Client) -> Result<Vec<Pair>, Error> {
     let listed = list_all(target).await?;
     let chosen = {
         let ours = Names::of(&sources);
@@ -166,9 +159,9 @@ pub(super) async fn pair(sources: Vec<Sequence>, target: &Client) -> Result<Vec<
     let missing = sources.iter().zip(&chosen).filter(|(_, chosen)| chosen.is_none());
     let mut tables = has_tables(target, missing.map(|(source, _)| source)).await?.into_iter();
     let targets = chosen.into_iter().map(|chosen| match chosen.and_then(|index| listed.get(index)) {
-        Some(found) => Target::Found(found.sequence.clone()),
-        None if tables.next() == Some(false) => Target::NoTable,
-        None => Target::Missing,
+        Some(found) => Ok(found.sequence.clone()),
+        None if tables.next() == Some(false) => Err(Absent::NoTable),
+        None => Err(Absent::Missing),
     });
     let targets = targets.collect::<Vec<_>>();
     Ok(sources.into_iter().zip(targets).collect())

@@ -32,7 +32,7 @@ mod report;
 
 use std::collections::BTreeMap;
 
-use self::catalog::Target;
+use self::catalog::{Absent, Pair};
 use self::judge::{Verdict, furthest, judge};
 pub use self::report::{Difference, SequenceFinding, SequenceOutcome, SequenceReport};
 use super::Migration;
@@ -127,7 +127,7 @@ impl Migration {
 pub struct Sequences {
     source: SqlConnection,
     target: SqlConnection,
-    pairs: Vec<(Sequence, Target)>,
+    pairs: Vec<Pair>,
 }
 
 impl Sequences {
@@ -167,17 +167,17 @@ impl Sequences {
     }
 
     async fn compare(&self, margin: u64) -> Result<Vec<SequenceFinding>, Error> {
-        let found = self.pairs.iter().filter_map(|(_, target)| target.found()).collect::<Vec<_>>();
+        let found = self.pairs.iter().filter_map(|(_, target)| target.as_ref().ok()).collect::<Vec<_>>();
         // The source last: what it hands out in between is seen.
         let mut theirs = catalog::positions(self.target.client(), &found).await?.into_iter();
         let sources = self.pairs.iter().map(|(sequence, _)| sequence).collect::<Vec<_>>();
         let ours = catalog::positions(self.source.client(), &sources).await?;
         let mut findings = Vec::with_capacity(self.pairs.len());
         for ((sequence, target), at) in self.pairs.iter().zip(ours) {
-            let target_at = target.found().and_then(|found| Some((found.clone(), theirs.next()?)));
+            let target_at = target.as_ref().ok().and_then(|found| Some((found.clone(), theirs.next()?)));
             let outcome = match (&target_at, target) {
                 (Some((found, found_at)), _) => judge((sequence, at), (found, *found_at), margin).into(),
-                (None, Target::NoTable) => SequenceOutcome::NoTable,
+                (None, Err(Absent::NoTable)) => SequenceOutcome::NoTable,
                 (None, _) => SequenceOutcome::Missing,
             };
             findings.push(SequenceFinding::new(sequence.clone(), at, target_at, outcome));
