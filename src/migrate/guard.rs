@@ -161,7 +161,7 @@ impl Guard {
         Ok(standing)
     }
 
-    /// Drops the slot, if that is the [`advice`](Standing::advice), and this migration has made it.
+    /// Looks again, and drops the slot, if that is the [`advice`](Standing::advice) and this migration has made it.
     ///
     /// Stop the stream first: a slot that is being followed can't be dropped. What is returned says what is lost.
     ///
@@ -169,9 +169,10 @@ impl Guard {
     ///
     /// [`Error::Precondition`] if the records of the target don't say that this migration made the slot;
     /// [`Error::Misuse`] if the advice is another.
-    pub async fn release(&self, migration: &Migration, standing: &Standing) -> Result<Released, Error> {
-        if standing.advice() != Advice::Release || standing.slot != *migration.slot() {
-            return Err(Error::Misuse("a slot is released when that is the advice, and only that one"));
+    pub async fn release(&mut self, migration: &Migration) -> Result<Released, Error> {
+        let standing = self.look(migration).await?;
+        if standing.advice() != Advice::Release {
+            return Err(Error::Misuse("a slot is released when that is the advice, and only then"));
         }
         let target = migration.connect_target().await?;
         let slot = migration.slot();
