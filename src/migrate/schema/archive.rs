@@ -1,5 +1,6 @@
 //! An archive of `pg_dump`, which `pg_restore` lists and unpacks.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -54,11 +55,18 @@ impl Archive {
         Self { programs, path, flags, target }
     }
 
-    /// What is in it, in an order in which it can be made.
+    /// What is in a half, in an order in which it can be made.
     pub(super) async fn items(&self, section: Section) -> Result<Vec<Item>, Error> {
         let mut command = self.restore();
-        command.args(["--list", "--verbose", section.flag()]);
-        items(&utf8(self.run(command).await?)?)
+        command.args(["--list", section.flag()]);
+        let chosen: BTreeSet<u32> =
+            items(&utf8(self.run(command).await?)?)?.iter().map(|item| item.id).collect();
+        // What depends on what is told only of all.
+        let mut command = self.restore();
+        command.args(["--list", "--verbose"]);
+        let mut items = items(&utf8(self.run(command).await?)?)?;
+        items.retain(|item| chosen.contains(&item.id));
+        Ok(items)
     }
 
     /// The statements of a half.
