@@ -331,6 +331,32 @@ fn an_index_that_somebody_else_made_is_not_taken_for_ours() {
     assert_eq!(good(way.post_data()).made, 1);
 }
 
+#[test]
+fn a_definition_that_has_changed_is_not_taken_for_the_one_that_was_made() {
+    let way = Way::usual("CREATE TABLE t (id int, a int); CREATE INDEX i ON t (id)");
+    good(way.dump());
+    good(way.pre_data());
+    good(way.post_data());
+    way.source.psql("source", "DROP INDEX i; CREATE INDEX i ON t (a)");
+    assert_eq!(good(way.post_data()).already, 1, "the archive is the same");
+    fs::remove_file(way.archive()).expect("it is there");
+    good(way.dump());
+    let (problem, _) = precondition(way.post_data());
+    assert!(problem.contains("INDEX public i") && problem.contains("already exists"), "{problem}");
+}
+
+#[test]
+fn a_schema_goes_to_an_older_server_too_where_that_knows_its_words() {
+    let (major, programs) = newest_pg_dump();
+    let Some(newer) = servers().into_iter().rev().find(|server| server.major <= major) else { return };
+    let way =
+        Way::new(&newer, Some(&oldest()), &programs, "CREATE TABLE t (id int PRIMARY KEY, a text UNIQUE)");
+    good(way.dump());
+    good(way.pre_data());
+    assert_eq!(good(way.post_data()).made, 2);
+    assert_same(&outline(way.target(), "target"), &outline(&way.source, "source"));
+}
+
 /// Dropping the future leaves what its statements do in the server to go on, as a killed process would.
 #[test]
 fn interrupted_again_and_again_it_comes_to_its_end() {

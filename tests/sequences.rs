@@ -308,7 +308,7 @@ fn a_margin_keeps_the_target_ahead_of_writers_and_the_last_look_finds_it_so() {
             pair(&cluster, "running", "CREATE TABLE t (id bigserial); CREATE SEQUENCE down INCREMENT -2;");
         let mut writer = cluster.session("running_source");
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let mut sequences = runtime.block_on(Sequences::open(&migration)).expect("both sides are read");
+        let sequences = runtime.block_on(Sequences::open(&migration)).expect("both sides are read");
         for _ in 0..5 {
             writer.run("SELECT nextval('t_id_seq'), nextval('down') FROM generate_series(1, 300)");
             let report = runtime.block_on(sequences.carry(500)).expect("they are carried");

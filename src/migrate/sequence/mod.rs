@@ -146,7 +146,7 @@ impl Sequences {
     /// Brings the target's to where the source's are, `margin` calls of `nextval` ahead.
     ///
     /// One round trip to each side to read all positions, and one to the target if something is to be set.
-    pub async fn carry(&mut self, margin: u64) -> Result<SequenceReport, Error> {
+    pub async fn carry(&self, margin: u64) -> Result<SequenceReport, Error> {
         let mut findings = self.compare(margin).await?;
         let mut goals: BTreeMap<u32, (i64, Position)> = BTreeMap::new();
         for finding in &mut findings {
@@ -162,7 +162,7 @@ impl Sequences {
     }
 
     /// Where both sides are. Changes nothing.
-    pub async fn look(&mut self) -> Result<SequenceReport, Error> {
+    pub async fn look(&self) -> Result<SequenceReport, Error> {
         Ok(SequenceReport::new(self.compare(0).await?))
     }
 
