@@ -255,6 +255,11 @@ fn a_role_without_rights_is_told_which_it_needs() {
         let migration = pair(&cluster, "rights", "CREATE SCHEMA \"S\"; CREATE SEQUENCE \"S\".\"q'\";");
         cluster.psql("postgres", "CREATE ROLE weak LOGIN");
         cluster.psql("rights_source", "SELECT nextval('\"S\".\"q''\"')");
+        // At the target it may look, and not set.
+        cluster.psql(
+            "rights_target",
+            "GRANT USAGE ON SCHEMA \"S\" TO weak; GRANT SELECT ON \"S\".\"q'\" TO weak",
+        );
         let (source, target) = (migration.source().clone(), migration.target().clone());
         let between = |source: &Config, target: &Config| {
             Migration::new(source.clone(), target.clone(), "s".parse().expect("a name"), "p")

@@ -10,14 +10,19 @@ pub(super) struct Plan {
     /// In an order in which it could be made one by one.
     waiting: Vec<Item>,
     running: Vec<Item>,
-    /// Of the entries that are made here: of others, all is there.
+    /// Of all entries that are made here: what else they depend on is there.
     ids: BTreeSet<u32>,
+    /// Of those that aren't made yet.
+    unfinished: BTreeSet<u32>,
+    /// How many of these are not [late](is_late).
+    early: usize,
 }
 
 impl Plan {
     pub(super) fn new(items: Vec<Item>) -> Self {
-        let ids = items.iter().map(|item| item.id).collect();
-        Self { waiting: items, running: Vec::new(), ids }
+        let ids = items.iter().map(|item| item.id).collect::<BTreeSet<_>>();
+        let early = items.iter().filter(|item| !is_late(item)).count();
+        Self { waiting: items, running: Vec::new(), unfinished: ids.clone(), ids, early }
     }
 
     /// The next one that may be made beside those that are being made.
@@ -34,19 +39,15 @@ impl Plan {
     }
 
     pub(super) fn finish(&mut self, id: u32) {
+        self.early -= self.running.iter().filter(|item| item.id == id && !is_late(item)).count();
         self.running.retain(|item| item.id != id);
+        self.unfinished.remove(&id);
     }
 
     fn may_run(&self, item: &Item) -> bool {
-        let unfinished = || self.waiting.iter().chain(&self.running);
-        let is_unfinished = |id: &u32| unfinished().any(|other| other.id == *id);
-        if item.needs.iter().filter(|id| self.ids.contains(id)).any(is_unfinished) {
-            return false;
-        }
-        if is_late(item) && unfinished().any(|other| !is_late(other)) {
-            return false;
-        }
-        !self.running.iter().any(|other| self.excludes(item, other))
+        !item.needs.iter().any(|id| self.unfinished.contains(id))
+            && (self.early == 0 || !is_late(item))
+            && !self.running.iter().any(|other| self.excludes(item, other))
     }
 
     /// Whether both lock a table so that one would wait for the other, or each for the other. Indexes can be built on one
