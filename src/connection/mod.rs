@@ -57,6 +57,8 @@ pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
 #[cfg(test)]
 pub(crate) use command::tests::{connected, connected_over, connected_to};
+#[cfg(feature = "postgres")]
+pub(crate) use config::{Address, RootCert};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
 #[cfg(feature = "postgres")]
 pub(crate) use ordinary::{SqlConnection, make_room, sql_error};

@@ -1,6 +1,10 @@
 //! One database into another, with minimal downtime: a composition of everything else.
 
 pub mod doctor;
+pub mod guard;
+mod made;
+pub mod schema;
+pub mod sequence;
 
 use crate::connection::{Config, SlotName, SqlConnection};
 use crate::error::Error;

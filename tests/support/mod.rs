@@ -51,6 +51,6 @@ pub(crate) use cluster::Cluster;
 pub(crate) use extent::{for_each_seed, how_many, is_long, on_each_server, servers_to_try};
 pub(crate) use options::ClusterOptions;
 pub(crate) use random::Random;
-pub(crate) use servers::{Server, newest, oldest, server, servers};
+pub(crate) use servers::{Server, newest, newest_pg_dump, oldest, server, servers};
 pub(crate) use session::Session;
 pub(crate) use types::user_types;

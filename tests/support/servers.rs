@@ -138,6 +138,19 @@ fn bins_below(root: &Path) -> Vec<PathBuf> {
     bins
 }
 
+/// The folder of the newest `pg_dump` that is installed, and its major: of a server's package, or `.ci/servers`' own.
+pub(crate) fn newest_pg_dump() -> (u32, PathBuf) {
+    let version = |bin: &PathBuf| {
+        let output = Command::new(bin.join("pg_dump")).arg("--version").output().ok()?;
+        Some(numbers(&String::from_utf8(output.stdout).ok()?)?.0)
+    };
+    let found = folders().into_iter().filter_map(|bin| Some((version(&bin)?, bin))).max();
+    let (major, bin) = found.unwrap_or_else(|| panic!("no pg_dump found: {HOW_TO_INSTALL}"));
+    let required = env::var("WALFERRY_REQUIRE_MAJORS").is_ok_and(|majors| !majors.is_empty());
+    assert!(!required || major >= newest().major, "pg_dump {major} is too old: run `.ci/servers`");
+    (major, bin)
+}
+
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15 and 18; `19devel` → 19 and 0.
 fn numbers(version: &str) -> Option<(u32, u32)> {
     let word = version.split_whitespace().nth(2)?;

@@ -47,23 +47,36 @@ impl RequireAuth {
         }
     }
 
+    /// The list as libpq takes it; `None` where everything is accepted.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn list(&self) -> Option<String> {
+        let (sign, methods) = match self {
+            Self::Any => return None,
+            Self::Only(methods) => ("", methods),
+            Self::AnyBut(methods) => ("!", methods),
+        };
+        let named = NAMES.iter().filter(|(_, method)| methods.contains(method));
+        Some(named.map(|(name, _)| format!("{sign}{name}")).collect::<Vec<_>>().join(","))
+    }
+
     /// Whether the caller has asked for `method` by its name.
     pub(crate) fn names(&self, method: AuthMethod) -> bool {
         matches!(self, Self::Only(methods) if methods.contains(&method))
     }
 }
 
+const NAMES: [(&str, AuthMethod); 7] = [
+    ("none", AuthMethod::None),
+    ("password", AuthMethod::Password),
+    ("md5", AuthMethod::Md5),
+    ("gss", AuthMethod::Gss),
+    ("sspi", AuthMethod::Sspi),
+    ("scram-sha-256", AuthMethod::ScramSha256),
+    ("oauth", AuthMethod::OAuth),
+];
+
 fn method_named(name: &str) -> Option<AuthMethod> {
-    Some(match name {
-        "none" => AuthMethod::None,
-        "password" => AuthMethod::Password,
-        "md5" => AuthMethod::Md5,
-        "gss" => AuthMethod::Gss,
-        "sspi" => AuthMethod::Sspi,
-        "scram-sha-256" => AuthMethod::ScramSha256,
-        "oauth" => AuthMethod::OAuth,
-        _ => return None,
-    })
+    NAMES.iter().find(|(known, _)| *known == name).map(|(_, method)| *method)
 }
 
 #[cfg(test)]
