@@ -82,6 +82,7 @@
 //! Two databases can replicate into each other, from version 16 on, if each direction marks what it writes
 //! ([`PostgresSink::origin`]) and asks for what isn't marked ([`Origin::None`](crate::stream::Origin::None)).
 
+mod alone;
 mod apply;
 mod conflict;
 mod drift;
