@@ -39,6 +39,7 @@ pub mod sql;
 pub mod testkit;
 
 use std::future::Future;
+use std::pin::Pin;
 
 pub use self::batch::Batch;
 pub use self::memory::Memory;
@@ -86,6 +87,12 @@ pub trait ChangeSink: Send {
     /// Makes everything durable that was written so far; then it is acknowledged.
     fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Begins to make everything durable that was written so far; meanwhile more may be written. `None`, if the sink can't do
+    /// both at a time, or not now: then it is asked to [`flush`](Self::flush).
+    fn flush_beside(&mut self) -> Option<Flushing> {
+        None
+    }
+
     /// Forgets what was written of a transaction whose end was not: the connection was lost in its midst. What follows begins
     /// with another transaction, or with the same one again.
     fn rollback(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -122,6 +129,10 @@ pub trait ChangeSink: Send {
         std::future::ready(Ok(()))
     }
 }
+
+/// A flush beside what is written: whether everything is durable that was written before it began. It goes on by itself, and
+/// may be dropped. If it can't be done so, the sink is asked to [`flush`](ChangeSink::flush), which says why.
+pub type Flushing = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// What becomes of the changes in a sink.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -98,9 +98,14 @@ impl Applier {
             if let Some(progress) = &self.progress {
                 self.mark_now(progress.resume_lsn, None).await?;
             }
-            progress::flush(&self.session).await?;
+            progress::flush(self.session.client(), &self.session.durably).await?;
         }
         Ok(())
+    }
+
+    /// Whether a flush would have anything to do.
+    pub(super) fn is_unflushed(&self) -> bool {
+        !self.is_open && self.is_unflushed
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.

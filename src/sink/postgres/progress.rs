@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
@@ -126,10 +127,10 @@ pub(super) async fn write(
 }
 
 /// Makes everything durable that was committed: a commit that waits for the log waits for all that is before it there.
-pub(super) async fn flush(session: &Session) -> Result<(), ApplyError> {
+/// `durably` is what it has to wait for.
+pub(super) async fn flush(client: &Client, durably: &str) -> Result<(), ApplyError> {
     let sql = format!(
-        "BEGIN; SET LOCAL synchronous_commit = {}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT",
-        session.durably
+        "BEGIN; SET LOCAL synchronous_commit = {durably}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT"
     );
-    session.client().batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
+    client.batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
 }

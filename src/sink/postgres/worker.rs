@@ -6,12 +6,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::apply::Applier;
 use super::conflict::Conflicts;
 use super::error::{ApplyError, ApplyErrorKind};
+use super::flusher::Flusher;
 use super::session::{Session, target};
 use super::{Options, PostgresSink};
 use crate::error::Error;
 use crate::event::Event;
 use crate::session::Fingerprint;
-use crate::sink::Batch;
+use crate::sink::{Batch, Flushing};
 
 /// What the worker is asked to do. An answer that fails to come means that it has failed.
 enum Order {
@@ -19,6 +20,8 @@ enum Order {
     /// The same, with an answer when it is applied.
     WriteNow(Vec<Event>, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
+    /// The same, beside the orders that follow. No answer means only that it has to be ordered otherwise.
+    FlushBeside(oneshot::Sender<()>),
     Rollback(oneshot::Sender<()>),
     Progress(oneshot::Sender<Option<Fingerprint>>),
     SetProgress(Fingerprint, oneshot::Sender<()>),
@@ -75,6 +78,14 @@ impl PostgresSink {
         self.ask(Order::Flush).await
     }
 
+    /// A replication origin belongs to one session, and what another one writes isn't marked.
+    pub(super) fn ask_flush_beside(&mut self) -> Option<Flushing> {
+        let worker = self.worker.as_ref().filter(|_| self.options.origin.is_none())?;
+        let (answer, answered) = oneshot::channel();
+        worker.orders.try_send(Order::FlushBeside(answer)).ok()?;
+        Some(Box::pin(async { answered.await.is_ok() }))
+    }
+
     pub(super) async fn ask_rollback(&mut self) -> Result<(), ApplyError> {
         self.ask(Order::Rollback).await
     }
@@ -122,6 +133,7 @@ async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), 
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
     applier.conflicts = Conflicts::new(options.on_conflict);
     applier.origin = options.origin;
+    let mut flusher = Flusher::new(options.config, applier.session.durably.clone());
     while let Some(order) = inbox.recv().await {
         // Who asked may have gone: then nobody wants the answer.
         match order {
@@ -134,6 +146,8 @@ async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), 
                 applier.flush().await?;
                 let _ = answer.send(());
             }
+            Order::FlushBeside(answer) if applier.is_unflushed() => flusher.flush(answer),
+            Order::FlushBeside(answer) => _ = answer.send(()),
             Order::Rollback(answer) => {
                 applier.rollback().await?;
                 let _ = answer.send(());
