@@ -1,7 +1,9 @@
 //! The thread that applies batches, beside the one that receives them.
 
+use std::sync::Arc;
+
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::Applier;
 use super::conflict::Conflicts;
@@ -27,13 +29,18 @@ enum Order {
     SetProgress(Fingerprint, oneshot::Sender<()>),
 }
 
+/// An order, and the room that it takes until the worker takes it.
+type Ordered = (Order, Option<OwnedSemaphorePermit>);
+
 /// A batch is large that has more bytes than this.
 const LARGE: usize = 16 << 20;
 
 /// The other end of a worker. Dropping it ends the worker: what the target has of an open transaction is rolled back.
 #[derive(Debug)]
 pub(super) struct Worker {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::UnboundedSender<Ordered>,
+    /// For an order that the worker hasn't taken yet: one batch is applied, and one is at hand when it is done.
+    room: Arc<Semaphore>,
     error: oneshot::Receiver<ApplyError>,
     _is_wanted: oneshot::Sender<()>,
 }
@@ -42,8 +49,7 @@ impl Worker {
     /// On a thread of its own, with its own runtime: preparing statements is work without a pause, beside which the source
     /// has to be read; and whoever reads it may let its thread sleep.
     fn start(options: Options) -> Result<Self, ApplyError> {
-        // One batch is applied, and one is at hand when it is done.
-        let (orders, inbox) = mpsc::channel(1);
+        let (orders, inbox) = mpsc::unbounded_channel();
         let (told, error) = oneshot::channel();
         let (is_wanted, unwanted) = oneshot::channel();
         let failed =
@@ -61,7 +67,7 @@ impl Worker {
             let _ = ended.map_err(|error| told.send(error));
         };
         thread.spawn(run).map_err(failed)?;
-        Ok(Self { orders, error, _is_wanted: is_wanted })
+        Ok(Self { orders, room: Arc::new(Semaphore::new(1)), error, _is_wanted: is_wanted })
     }
 }
 
@@ -78,11 +84,13 @@ impl PostgresSink {
         self.ask(Order::Flush).await
     }
 
+    /// Takes no room: there is one at a time, behind what was written.
+    ///
     /// A replication origin belongs to one session, and what another one writes isn't marked.
     pub(super) fn ask_flush_beside(&mut self) -> Option<Flushing> {
         let worker = self.worker.as_ref().filter(|_| self.options.origin.is_none())?;
         let (answer, answered) = oneshot::channel();
-        worker.orders.try_send(Order::FlushBeside(answer)).ok()?;
+        worker.orders.send((Order::FlushBeside(answer), None)).ok()?;
         Some(Box::pin(async { answered.await.is_ok() }))
     }
 
@@ -112,7 +120,9 @@ impl PostgresSink {
             Some(worker) => worker,
             none => none.insert(Worker::start(self.options.clone())?),
         };
-        match worker.orders.send(order).await {
+        // What a worker that has ended did not take gives its room back, too.
+        let room = Arc::clone(&worker.room).acquire_owned().await.ok();
+        match worker.orders.send((order, room)) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.why().await),
         }
@@ -128,13 +138,14 @@ impl PostgresSink {
     }
 }
 
-async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), ApplyError> {
+async fn work(options: Options, mut inbox: mpsc::UnboundedReceiver<Ordered>) -> Result<(), ApplyError> {
     let session = Session::open(&options.config).await?;
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
     applier.conflicts = Conflicts::new(options.on_conflict);
     applier.origin = options.origin;
     let mut flusher = Flusher::new(options.config, applier.session.durably.clone());
-    while let Some(order) = inbox.recv().await {
+    while let Some((order, room)) = inbox.recv().await {
+        drop(room);
         // Who asked may have gone: then nobody wants the answer.
         match order {
             Order::Write(events) => applier.write(events).await?,
