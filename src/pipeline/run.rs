@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The sink does one thing at a time, beside which the next batch is gathered; so at most one batch is with the sink, and one
-//! waits for it.
+//! waits for it. Only a flush may go on beside what is written, of a sink that can do both: then it is for what was written
+//! before it began.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
