@@ -142,6 +142,23 @@ fn a_change_alone_is_marked_with_where_it_ends() {
     });
 }
 
+/// Ends what a thread does, and what it waits for, even if an assertion fails.
+struct Ends<'a>(&'a Sides, &'a AtomicBool);
+
+impl Ends<'_> {
+    fn heal(&self) {
+        self.0.target().psql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+        self.0.target().psql("postgres", "SELECT pg_reload_conf()");
+    }
+}
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.heal();
+        self.1.store(true, Ordering::SeqCst);
+    }
+}
+
 /// The flush waits for a standby that doesn't come; changes go on, and the source hears of nothing.
 #[test]
 fn changes_go_on_while_a_flush_waits_and_none_is_acknowledged() {
@@ -163,14 +180,14 @@ fn changes_go_on_while_a_flush_waits_and_none_is_acknowledged() {
             scope.spawn(|| {
                 sides.follow(&done);
             });
+            let ends = Ends(&sides, &done);
             until(|| sides.at_target(waits) == "t");
             for id in 4..9 {
                 sides.at_source(&format!("INSERT INTO t VALUES ({id})"));
                 until(|| sides.at_target(&format!("SELECT count(*) FROM t WHERE id = {id}")) == "1");
             }
             assert!(confirmed() <= committed, "nothing was flushed, but acknowledged");
-            sides.target().psql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
-            sides.target().psql("postgres", "SELECT pg_reload_conf()");
+            ends.heal();
             let end: Lsn = sides.source.wal_position().parse().unwrap();
             until(|| {
                 confirmed() >= end || {
@@ -178,7 +195,6 @@ fn changes_go_on_while_a_flush_waits_and_none_is_acknowledged() {
                     false
                 }
             });
-            done.store(true, Ordering::SeqCst);
         });
         sides.assert_equal(&["t"]);
     });

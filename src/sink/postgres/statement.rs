@@ -234,10 +234,10 @@ impl Plan {
 /// Changes of one row each, as one statement. It fails if any of them changes none, or several: by a division, as there is
 /// no assertion in SQL.
 pub(super) fn surely(changes: &[String]) -> String {
-    let changed = list(changes.iter().enumerate(), |(at, change)| format!("c{at} AS ({change} RETURNING 1)"));
+    let parts = list(changes.iter().enumerate(), |(at, change)| format!("c{at} AS ({change} RETURNING 1)"));
     let is_one = |at| format!("(SELECT pg_catalog.count(*) FROM c{at}) = 1");
     let all = (0..changes.len()).map(is_one).collect::<Vec<_>>().join(" AND ");
-    format!("WITH {changed} SELECT 1 / ({all})::pg_catalog.int4")
+    format!("WITH {parts} SELECT 1 / ({all})::pg_catalog.int4")
 }
 
 /// The same text: 1.0 is not 1.00, -0 is not 0, and json, xml and point have no equality at all.
