@@ -8,6 +8,8 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+#[path = "apply_faults/alone.rs"]
+mod alone;
 #[path = "apply_faults/interposed.rs"]
 mod interposed;
 #[path = "apply_faults/lost.rs"]
@@ -19,8 +21,10 @@ mod prepared;
 mod program;
 #[path = "apply_faults/roles.rs"]
 mod roles;
+mod singly;
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,6 +125,24 @@ impl Sides {
         failures
     }
 
+    /// Applies what comes until it is told to end.
+    fn follow(&self, enough: &AtomicBool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let source: Config = self.source.conninfo("source").parse().expect("a connection string");
+        let followed = async {
+            let options = StreamOptions::new("s".parse().expect("a slot's name")).publication("p");
+            let connection = Connection::connect(&source).await?;
+            let stream = connection.start_replication(options).await?;
+            let told = async {
+                while !enough.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            Pipeline::new(self.sink(true)).run(stream, told).await
+        };
+        runtime.block_on(followed).expect("it is applied");
+    }
+
     /// Why it can't go on.
     fn refused(&self, gather: bool) -> Error {
         let error = self.apply(self.sink(gather)).expect_err("it can't be applied");
@@ -144,8 +166,8 @@ impl Sides {
     }
 
     fn terminate(&self) {
-        let ended =
-            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE application_name = 'faults'";
+        // The sink may have two.
+        let ended = "SELECT bool_and(pg_terminate_backend(pid, 30000)) FROM pg_stat_activity WHERE application_name = 'faults'";
         assert_eq!(self.at_target(ended), "t");
     }
 }

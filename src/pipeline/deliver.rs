@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::run::{Run, Trouble};
 use super::source::Source;
 use crate::sink::ChangeSink;
-use crate::trace;
+use crate::{Lsn, trace};
 
 impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// Writes what was gathered; what the sink has to forget, goes first.
@@ -37,18 +37,44 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         Ok(())
     }
 
+    /// Lets the sink begin a flush beside what is written next: whether it does. One at a time.
+    pub(super) fn begin_flush(&mut self) -> bool {
+        if self.flushing.is_some() {
+            return false;
+        }
+        self.flushing = self.sink.flush_beside();
+        if self.flushing.is_some() {
+            self.ledger.begin_flush();
+        }
+        self.flushing.is_some()
+    }
+
+    /// Acknowledges what the flush has made durable that was begun.
+    pub(super) async fn end_flush(&mut self) -> Result<(), Trouble> {
+        self.intake.source.make_durable().await.map_err(Trouble::Source)?;
+        let position = self.ledger.end_flush(&mut self.statistics);
+        self.acknowledge(position);
+        Ok(())
+    }
+
     /// Makes durable what was written before this, and acknowledges it: what is gathered meanwhile has its own time.
     pub(super) async fn flush(&mut self) -> Result<(), Trouble> {
+        self.flushing = None;
         self.intake.beside(self.sink.flush()).await.map_err(Trouble::of::<S>)?;
         self.intake.source.make_durable().await.map_err(Trouble::Source)?;
         self.half.is_durable = self.half.is_written;
+        let position = self.ledger.flushed(&mut self.statistics);
+        self.acknowledge(position);
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, position: Option<Lsn>) {
         self.last_event = Instant::now();
-        if let Some(position) = self.ledger.flushed(&mut self.statistics) {
+        if let Some(position) = position {
             self.backoff.reset();
             self.intake.source.acknowledge(position);
         }
         self.publish();
-        Ok(())
     }
 
     /// What is to be done now and then.
@@ -62,7 +88,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// Lets the sink keep how far an idle source is, before the server hears of it. Not within a transaction that the sink
     /// has a part of: it might forget the position with the part.
     async fn keep_idle(&mut self) -> Result<(), Trouble> {
-        if !self.keeps_progress || self.half.is_written || self.ledger.since().is_some() {
+        if !self.keeps_progress || self.half.is_written || !self.ledger.is_durable() {
             return Ok(());
         }
         let Some(progress) = self.intake.source.idle() else { return Ok(()) };

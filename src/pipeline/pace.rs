@@ -3,7 +3,7 @@
 //! | | a sink that appends | a sink that mirrors |
 //! |---|---|---|
 //! | `write` | a batch is full, or its first event is `batch_delay` old | the same; and whatever is complete, as soon as nothing more is at hand |
-//! | `flush` | after each `write` | `batch_delay` after the first event came that is not flushed |
+//! | `flush` | after each `write` | `batch_delay` after the first event came that is not flushed; for [`SLACK`] more, what is complete goes first |
 //!
 //! A mirror is to show a change at once when few come, and is to get many of them together when many come: where events come
 //! [fast](Flow::is_fast), the first of a batch waits [`LINGER`] for others.
@@ -16,6 +16,10 @@ use crate::sink::SinkKind;
 
 /// How long a mirror that is free is kept waiting while events come fast. A batch costs it about 150 µs, whatever is in it.
 const LINGER: Duration = Duration::from_millis(25);
+
+/// So long does a flush that is due let go first what a mirror can show: readers wait for that, while for the flush it is only
+/// the source that waits. Events that come on time, like flushes, would otherwise meet one again and again.
+const SLACK: Duration = Duration::from_millis(10);
 
 /// No batch waits that long.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -66,6 +70,13 @@ pub(super) enum Due {
     Nothing(Option<Instant>),
 }
 
+impl Standing {
+    /// Whether something is at hand that is to be shown at once.
+    fn shows(&self) -> bool {
+        self.gathered_since.is_some() && self.fill == Fill::Complete && !self.is_fast
+    }
+}
+
 impl Pace {
     pub(super) fn new(kind: SinkKind, delay: Duration) -> Self {
         // What no clock can add to itself is for ever.
@@ -85,7 +96,11 @@ impl Pace {
     }
 
     fn flush_at(&self, since: Instant, standing: &Standing) -> Instant {
-        if self.kind != SinkKind::Mirror || standing.must_flush { since } else { since + self.delay }
+        if self.kind != SinkKind::Mirror || standing.must_flush {
+            return since;
+        }
+        let slack = if standing.shows() { SLACK.min(self.delay) } else { Duration::ZERO };
+        since + self.delay + slack
     }
 
     fn write_at(&self, since: Instant, standing: &Standing) -> Instant {

@@ -54,6 +54,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         loop {
             if let Trouble::Sink(..) = trouble {
                 is_sink = true;
+                self.flushing = None;
                 self.intake.forget(self.half.is_durable);
             }
             if !self.may_recover(&trouble) {

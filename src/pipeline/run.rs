@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The sink does one thing at a time, beside which the next batch is gathered; so at most one batch is with the sink, and one
-//! waits for it.
+//! waits for it. Only a flush may go on beside what is written, of a sink that can do both: then it is for what was written
+//! before it began.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use super::pace::{Due, Fill, Pace, Standing};
 use super::source::Source;
 use super::{Monitor, Pipeline, Statistics};
 use crate::error::Error;
-use crate::sink::ChangeSink;
+use crate::sink::{ChangeSink, Flushing};
 
 /// How often a pipeline looks whether there is something to keep or to say.
 const TICK: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) struct Run<S, R, F> {
     pub(super) sink: S,
     pub(super) intake: Intake<R, F>,
     pub(super) ledger: Ledger,
+    /// A flush that was begun beside what is written.
+    pub(super) flushing: Option<Flushing>,
     pub(super) half: Half,
     pub(super) statistics: Statistics,
     /// What the connections before this one have left out.
@@ -96,6 +99,8 @@ impl Trouble {
 enum Step {
     Write,
     Flush,
+    /// What was begun beside has come to its end: whether all is durable.
+    Flushed(bool),
     /// What is to be done now and then.
     Tend,
     /// Others get their turn.
@@ -114,6 +119,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             sink,
             intake,
             ledger: Ledger::default(),
+            flushing: None,
             half: Half::default(),
             statistics: Statistics { is_connected: true, ..Statistics::default() },
             skipped_before: 0,
@@ -159,7 +165,9 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         loop {
             match self.step().await {
                 Step::Write => self.write().await?,
-                Step::Flush => self.flush().await?,
+                Step::Flush if self.begin_flush() => {}
+                Step::Flush | Step::Flushed(false) => self.flush().await?,
+                Step::Flushed(true) => self.end_flush().await?,
                 Step::Tend => self.tend().await?,
                 Step::Yield => yield_now().await,
                 Step::End => break,
@@ -179,7 +187,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         if !self.intake.gathered.batch.is_empty() || self.intake.transaction.needs_rollback() {
             self.write().await?;
         }
-        if self.ledger.since().is_some() {
+        if !self.ledger.is_durable() {
             self.flush().await?;
         }
         self.publish();
@@ -192,6 +200,12 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
 
     /// Gathers, while the sink has nothing to do.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Some(flushing) = &mut self.flushing
+            && let Poll::Ready(is_durable) = flushing.as_mut().poll(cx)
+        {
+            self.flushing = None;
+            return Poll::Ready(Step::Flushed(is_durable));
+        }
         loop {
             let now = Instant::now();
             let hand = self.intake.poll_gather(now, cx);
@@ -221,13 +235,15 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             Hand::Empty if self.intake.transaction.is_whole() => Fill::Complete,
             _ => Fill::Open,
         };
+        let must_flush = self.ledger.is_full();
         Standing {
             now,
             gathered_since: self.intake.gathered.since,
             fill,
             is_fast: self.intake.flow.is_fast(),
-            written_since: self.ledger.since(),
-            must_flush: self.ledger.is_full(),
+            // One flush at a time.
+            written_since: self.ledger.since().filter(|_| must_flush || self.flushing.is_none()),
+            must_flush,
         }
     }
 

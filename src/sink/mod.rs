@@ -10,8 +10,9 @@
 //! 1. **Order.** Batches come in order, one call at a time: while one is under way, the next batch is gathered. A batch may end inside a transaction, but nothing of a transaction may be visible
 //!    to readers before its end was written. A log may hold the beginning of one, where its readers leave out what has no
 //!    end.
-//! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash. Several batches may
-//!    be written between two flushes.
+//! 2. **Durable.** When [`flush`](ChangeSink::flush) returns, everything written before it survives a crash; and so does, when one
+//!    that was begun [beside](ChangeSink::flush_beside) says so, everything written before it began. Several batches may be
+//!    written between two flushes.
 //! 3. **Rollback.** After [`rollback`](ChangeSink::rollback) nothing is left of a transaction whose end was not written. It
 //!    comes again, whole, or never. After an error that passes, there may be nothing to forget.
 //! 4. **Errors.** After an error the sink is not used again, unless it says that the error [passes](ChangeSink::is_retryable); nor
@@ -39,6 +40,7 @@ pub mod sql;
 pub mod testkit;
 
 use std::future::Future;
+use std::pin::Pin;
 
 pub use self::batch::Batch;
 pub use self::memory::Memory;
@@ -86,6 +88,12 @@ pub trait ChangeSink: Send {
     /// Makes everything durable that was written so far; then it is acknowledged.
     fn flush(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Begins to make everything durable that was written so far; meanwhile more may be written. `None`, if the sink can't do
+    /// both at a time, or not now: then it is asked to [`flush`](Self::flush).
+    fn flush_beside(&mut self) -> Option<Flushing> {
+        None
+    }
+
     /// Forgets what was written of a transaction whose end was not: the connection was lost in its midst. What follows begins
     /// with another transaction, or with the same one again.
     fn rollback(&mut self) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -122,6 +130,10 @@ pub trait ChangeSink: Send {
         std::future::ready(Ok(()))
     }
 }
+
+/// A flush beside what is written: whether everything is durable that was written before it began. It goes on by itself, asked
+/// or not, and may be dropped. If it can't be done so, the sink is asked to [`flush`](ChangeSink::flush), which says why.
+pub type Flushing = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// What becomes of the changes in a sink.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod acknowledge;
 mod batches;
+mod beside;
 mod overlap;
 mod pace;
 mod reconnect;
@@ -23,7 +24,7 @@ use crate::pgoutput::Relation;
 use crate::pgoutput::tests::relation;
 use crate::pgoutput::{self, Datum, LogicalMessage, Tuple};
 use crate::session::{Fingerprint, Positions};
-use crate::sink::{Batch, Progress, SinkKind};
+use crate::sink::{Batch, Flushing, Progress, SinkKind};
 use crate::{Lsn, Row, Timestamp, Xid};
 
 const TIME: Timestamp = Timestamp::from_micros(7);
@@ -199,6 +200,8 @@ struct Sink {
     passing: VecDeque<&'static str>,
     /// Whether the second write fails so.
     fails_second_write: bool,
+    /// How long flushes take beside what is written, one after the other, and whether they succeed.
+    beside: VecDeque<(Duration, bool)>,
     writes: usize,
     done: usize,
     progress: Progress,
@@ -249,6 +252,15 @@ impl ChangeSink for Sink {
 
     async fn flush(&mut self) -> io::Result<()> {
         self.call("flush", "flush".into()).await
+    }
+
+    fn flush_beside(&mut self) -> Option<Flushing> {
+        let (time, succeeds) = self.beside.pop_front()?;
+        self.log.add("flush begins");
+        Some(Box::pin(async move {
+            sleep(time).await;
+            succeeds
+        }))
     }
 
     async fn rollback(&mut self) -> io::Result<()> {

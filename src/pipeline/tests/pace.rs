@@ -90,8 +90,32 @@ async fn what_a_mirror_was_given_is_flushed_in_time_although_more_comes() {
     }
     let calls = mirrored(Duration::ZERO, 50, steps).await;
     let flushes: Vec<_> = calls.iter().filter(|call| call.ends_with("flush")).collect();
-    assert_eq!(flushes, ["50 flush", "100 flush", "150 flush", "200 flush"]);
+    assert_eq!(flushes, ["50 flush", "110 flush", "170 flush", "200 flush"]);
     assert_eq!(calls.last().unwrap(), "200 acknowledge 0/1408");
+}
+
+/// Both are due at the same time: readers wait for the one, only the source for the other.
+#[tokio::test(start_paused = true)]
+async fn what_is_complete_goes_before_a_flush_that_is_due() {
+    let mut steps = transaction(0x100, 1);
+    steps.push(Step::Wait(50 * MILLISECOND));
+    steps.extend(transaction(0x200, 1));
+    steps.push(Step::Wait(SECOND));
+    let calls = mirrored(Duration::ZERO, 50, steps).await;
+    assert_eq!(calls, ["0 write 3", "50 write 3", "50 flush", "50 acknowledge 0/208"]);
+}
+
+/// The next transaction is always there when the sink is done with one.
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_is_due_does_not_wait_long_for_what_is_complete() {
+    let mut steps = Vec::new();
+    for nth in 1..=40 {
+        steps.extend(transaction(0x100 * nth, 1));
+        steps.push(Step::Wait(4 * MILLISECOND));
+    }
+    let calls = mirrored(4 * MILLISECOND, 50, steps).await;
+    let flushes: Vec<_> = calls.iter().filter(|call| call.ends_with("flush")).collect();
+    assert_eq!(flushes[..2], ["64 flush", "124 flush"]);
 }
 
 #[tokio::test(start_paused = true)]

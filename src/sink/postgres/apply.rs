@@ -98,9 +98,14 @@ impl Applier {
             if let Some(progress) = &self.progress {
                 self.mark_now(progress.resume_lsn, None).await?;
             }
-            progress::flush(&self.session).await?;
+            progress::flush(self.session.client(), &self.session.durably).await?;
         }
         Ok(())
+    }
+
+    /// Whether a flush would have anything to do.
+    pub(super) fn is_unflushed(&self) -> bool {
+        !self.is_open && self.is_unflushed
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.
@@ -213,6 +218,12 @@ impl Applier {
     ) -> Result<(), Objection> {
         let was_open = self.is_open;
         let mut in_flight = InFlight::default();
+        if let Some(end) = end.filter(|_| !was_open && self.origin.is_none())
+            && let Some((index, rows)) = gathered::single(steps)
+        {
+            self.conflicts.seal(events).await.map_err(Objection::Final)?;
+            return self.alone(index, rows, end).await;
+        }
         if was_open {
             self.send_command(&mut in_flight, "SAVEPOINT walferry");
         } else if !steps.is_empty() {
@@ -246,7 +257,7 @@ impl Applier {
             return Ok(());
         };
         self.conflicts.seal(events).await.map_err(Objection::Final)?;
-        let sql = if are_few { progress::ADVANCE_SURELY } else { progress::ADVANCE };
+        let sql = if are_few { &progress::ADVANCE_SURELY } else { &progress::ADVANCE };
         self.advance(&mut in_flight, sql, end, is_open, time_of(events)).await?;
         if are_few && is_open {
             // Behind a statement that has failed, it rolls back.
@@ -328,7 +339,7 @@ impl Applier {
     pub(super) async fn commit(&mut self, end: Lsn, time: Option<Timestamp>) -> Result<(), ApplyError> {
         let mut in_flight = InFlight::default();
         let committed = async {
-            self.advance(&mut in_flight, progress::ADVANCE, end, self.is_open, time).await?;
+            self.advance(&mut in_flight, &progress::ADVANCE, end, self.is_open, time).await?;
             in_flight.settle(0).await?;
             if std::mem::take(&mut self.is_open) {
                 self.session.client().batch_execute("COMMIT").await?;
@@ -346,7 +357,7 @@ impl Applier {
         }
     }
 
-    fn moved(&mut self, end: Lsn) {
+    pub(super) fn moved(&mut self, end: Lsn) {
         self.is_unflushed = true;
         if let Some(progress) = &mut self.progress {
             progress.resume_lsn = end;

@@ -45,6 +45,12 @@ impl ToSql for Parameter {
     to_sql_checked!();
 }
 
+impl From<String> for Parameter {
+    fn from(text: String) -> Self {
+        Self { format: Format::Text, bytes: Some(text.into_bytes()) }
+    }
+}
+
 /// A value, for a parameter of the column's type; or for one of type text, if `as_text`.
 pub(super) fn parameter(column: &PlanColumn, row: &Row, as_text: bool) -> Result<Parameter, ApplyError> {
     let datum = row.tuple().get(column.index).unwrap_or(Datum::Unchanged);

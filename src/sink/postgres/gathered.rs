@@ -90,6 +90,19 @@ const FEW: usize = 8;
 
 /// Whether these steps are of few rows, which [`send_few`] can change.
 pub(super) fn are_few(steps: &[Step<'_>]) -> bool {
+    count(steps) <= FEW
+}
+
+/// The row, if these steps are of one that [`row_by_row`] can change.
+pub(super) fn single<'s, 'r>(steps: &'s [Step<'r>]) -> Option<(PlanIndex, &'s Rows<'r>)> {
+    match steps {
+        [Step::Rows(index, rows)] if count(steps) == 1 => Some((*index, rows)),
+        _ => None,
+    }
+}
+
+/// How many rows are changed; more than [`FEW`], if not each is by one statement.
+fn count(steps: &[Step<'_>]) -> usize {
     let count = steps.iter().map(|step| match step {
         Step::Rows(_, rows)
             if rows.absent.is_empty() && rows.updated.iter().all(|updated| !updated.set.is_empty()) =>
@@ -98,10 +111,27 @@ pub(super) fn are_few(steps: &[Step<'_>]) -> bool {
         }
         _ => FEW + 1,
     });
-    count.sum::<usize>() <= FEW
+    count.sum()
 }
 
-/// Sends what the rows of one table come to, row by row, in the order of [`send`].
+/// A statement and its parameters for each of few rows, in the order of [`send`].
+pub(super) fn row_by_row(plan: &Plan, rows: &Rows<'_>) -> Result<Vec<(Shape, Vec<Parameter>)>, ApplyError> {
+    let mut changes = Vec::new();
+    let nulls = vec![false; plan.key.columns().len()];
+    for key in &rows.deleted {
+        changes.push((Shape::Delete { nulls: nulls.clone() }, ordered::keyed(plan, &[], key, key)?));
+    }
+    for updated in &rows.updated {
+        let shape = Shape::Update { set: updated.set.clone(), nulls: nulls.clone() };
+        changes.push((shape, ordered::keyed(plan, &updated.set, &updated.new, updated.key)?));
+    }
+    for row in &rows.inserted {
+        changes.push((Shape::Insert, ordered::inserted(plan, row)?));
+    }
+    Ok(changes)
+}
+
+/// Sends what the rows of one table come to, row by row.
 pub(super) async fn send_few(
     session: &mut Session,
     in_flight: &mut InFlight,
@@ -109,18 +139,14 @@ pub(super) async fn send_few(
     rows: &Rows<'_>,
 ) -> Result<(), Objection> {
     let plan = session.plan_at(index)?;
+    let changes = row_by_row(&plan, rows)?;
     let mut to = Table { session, in_flight, index, plan: &plan };
-    let nulls = vec![false; plan.key.columns().len()];
-    for key in &rows.deleted {
-        let shape = Shape::Delete { nulls: nulls.clone() };
-        to.one(Shape::Sure(Box::new(shape)), ordered::keyed(&plan, &[], key, key)?, 1).await?;
+    for (shape, parameters) in changes {
+        // An INSERT fails by itself.
+        let shape = if shape == Shape::Insert { shape } else { Shape::Sure(Box::new(shape)) };
+        to.one(shape, parameters, 1).await?;
     }
-    for updated in &rows.updated {
-        let shape = Shape::Update { set: updated.set.clone(), nulls: nulls.clone() };
-        let parameters = ordered::keyed(&plan, &updated.set, &updated.new, updated.key)?;
-        to.one(Shape::Sure(Box::new(shape)), parameters, 1).await?;
-    }
-    to.insert(&rows.inserted).await
+    Ok(())
 }
 
 /// Updates that assign to the same columns go together.

@@ -28,7 +28,8 @@
 //! sink connects, it begins there, whatever was interrupted. The table is made on first use.
 //!
 //! Changes are committed with `synchronous_commit = off`. A flush waits until they are on disk, by the setting that the
-//! session came with (`on`, if that is `off`), and only then is the source told. If the target crashes in between, its
+//! session came with (`on`, if that is `off`), and only then is the source told. For that it has a second session, so that
+//! changes don't wait for the disk; if the target doesn't admit it, they do. If the target crashes in between, its
 //! progress goes back together with the data, and what is missing comes again.
 //!
 //! Many transactions of the source may become one of the target. None of the source's is ever seen in part.
@@ -82,11 +83,13 @@
 //! Two databases can replicate into each other, from version 16 on, if each direction marks what it writes
 //! ([`PostgresSink::origin`]) and asks for what isn't marked ([`Origin::None`](crate::stream::Origin::None)).
 
+mod alone;
 mod apply;
 mod conflict;
 mod drift;
 mod encode;
 mod error;
+mod flusher;
 mod fold;
 mod gathered;
 mod in_order;
@@ -108,7 +111,7 @@ pub use self::conflict::OnConflict;
 pub use self::error::{ApplyError, ApplyErrorKind, ChangePlace, Refusal};
 pub use self::statistics::{Monitor, Statistics};
 use self::worker::Worker;
-use super::{Batch, ChangeSink, Progress, SinkKind};
+use super::{Batch, ChangeSink, Flushing, Progress, SinkKind};
 use crate::connection::Config;
 use crate::session::Fingerprint;
 
@@ -185,6 +188,10 @@ impl ChangeSink for PostgresSink {
 
     async fn flush(&mut self) -> Result<(), ApplyError> {
         self.ask_flush().await
+    }
+
+    fn flush_beside(&mut self) -> Option<Flushing> {
+        self.ask_flush_beside()
     }
 
     async fn rollback(&mut self) -> Result<(), ApplyError> {

@@ -1,10 +1,14 @@
 //! How far the target is, in the target: changed in the transaction that brings the changes.
 
+use std::sync::LazyLock;
+
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::error::{ApplyError, ApplyErrorKind};
 use super::session::{Session, failed};
+use super::statement::surely;
 use crate::Lsn;
 use crate::connection::make_room;
 use crate::session::Fingerprint;
@@ -34,15 +38,19 @@ const REPLACE: &str = "UPDATE walferry.progress SET system_id = $2, timeline = $
      WHERE name = $1 AND resume_lsn = $7::pg_catalog.text::pg_catalog.pg_lsn";
 
 /// Moves it: in the transaction of the changes, and only from where this sink has put it.
-pub(super) const ADVANCE: &str = "UPDATE walferry.progress \
-     SET resume_lsn = $2::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
-     WHERE name = $1 AND resume_lsn = $3::pg_catalog.text::pg_catalog.pg_lsn";
+pub(super) static ADVANCE: LazyLock<String> = LazyLock::new(|| advance(1));
 
 /// The same, but fails if it isn't there.
-pub(super) const ADVANCE_SURELY: &str = "WITH changed AS (UPDATE walferry.progress \
-     SET resume_lsn = $2::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
-     WHERE name = $1 AND resume_lsn = $3::pg_catalog.text::pg_catalog.pg_lsn RETURNING 1) \
-     SELECT 1 / (pg_catalog.count(*) = 1)::pg_catalog.int4 FROM changed";
+pub(super) static ADVANCE_SURELY: LazyLock<String> = LazyLock::new(|| surely(&[advance(1)]));
+
+/// The same, with parameters numbered from `first` on: the name, where it comes to be, where it is.
+pub(super) fn advance(first: usize) -> String {
+    let [end, before] = [first + 1, first + 2].map(|at| format!("${at}::pg_catalog.text::pg_catalog.pg_lsn"));
+    format!(
+        "UPDATE walferry.progress SET resume_lsn = {end}, updated_at = pg_catalog.now() \
+         WHERE name = ${first} AND resume_lsn = {before}"
+    )
+}
 
 /// Makes room for it, and sees to it that nobody else uses the name.
 pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyError> {
@@ -119,10 +127,10 @@ pub(super) async fn write(
 }
 
 /// Makes everything durable that was committed: a commit that waits for the log waits for all that is before it there.
-pub(super) async fn flush(session: &Session) -> Result<(), ApplyError> {
+/// `durably` is what it has to wait for.
+pub(super) async fn flush(client: &Client, durably: &str) -> Result<(), ApplyError> {
     let sql = format!(
-        "BEGIN; SET LOCAL synchronous_commit = {}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT",
-        session.durably
+        "BEGIN; SET LOCAL synchronous_commit = {durably}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT"
     );
-    session.client().batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
+    client.batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
 }

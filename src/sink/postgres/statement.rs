@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::plan::{Key, Plan, PlanColumn};
+use super::progress;
 use crate::sink::equality::Equality;
 use crate::value::holds_object_names;
 
@@ -38,6 +39,12 @@ pub(super) enum Shape {
     },
     /// An UPDATE or DELETE of one row that fails if it doesn't change one.
     Sure(Box<Shape>),
+    /// A change of one row that takes so many parameters, and the step of the progress, whose parameters follow; fails if
+    /// it isn't one row and one step.
+    Alone {
+        change: Box<Shape>,
+        parameters: usize,
+    },
     /// Many rows by a unique key. `forms` say how each column's values are given.
     UpdateMany {
         set: Vec<usize>,
@@ -92,11 +99,10 @@ impl Plan {
             Shape::Delete { nulls } => format!("DELETE FROM {only}{target} WHERE {}", self.row_is(nulls, 0)),
             Shape::Find { nulls } => format!("SELECT FROM {only}{target} WHERE {}", self.row_is(nulls, 0)),
             Shape::Replace { new, if_other, nulls } => self.replace(new, if_other, nulls),
-            // By a division: there is no assertion in SQL.
-            Shape::Sure(shape) => format!(
-                "WITH changed AS ({} RETURNING 1) SELECT 1 / (pg_catalog.count(*) = 1)::pg_catalog.int4 FROM changed",
-                self.sql(shape)
-            ),
+            Shape::Sure(change) => surely(&[self.sql(change)]),
+            Shape::Alone { change, parameters } => {
+                surely(&[self.sql(change), progress::advance(parameters + 1)])
+            }
             Shape::UpdateMany { set, forms } => {
                 let first = self.key.columns().len();
                 let columns = set.iter().filter_map(|index| self.columns.get(*index));
@@ -223,6 +229,15 @@ impl Plan {
             }
         }
     }
+}
+
+/// Changes of one row each, as one statement. It fails if any of them changes none, or several: by a division, as there is
+/// no assertion in SQL.
+pub(super) fn surely(changes: &[String]) -> String {
+    let parts = list(changes.iter().enumerate(), |(at, change)| format!("c{at} AS ({change} RETURNING 1)"));
+    let is_one = |at| format!("(SELECT pg_catalog.count(*) FROM c{at}) = 1");
+    let all = (0..changes.len()).map(is_one).collect::<Vec<_>>().join(" AND ");
+    format!("WITH {parts} SELECT 1 / ({all})::pg_catalog.int4")
 }
 
 /// The same text: 1.0 is not 1.00, -0 is not 0, and json, xml and point have no equality at all.

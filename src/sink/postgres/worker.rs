@@ -1,17 +1,20 @@
 //! The thread that applies batches, beside the one that receives them.
 
+use std::sync::Arc;
+
 use tokio::runtime::Builder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::Applier;
 use super::conflict::Conflicts;
 use super::error::{ApplyError, ApplyErrorKind};
+use super::flusher::Flusher;
 use super::session::{Session, target};
 use super::{Options, PostgresSink};
 use crate::error::Error;
 use crate::event::Event;
 use crate::session::Fingerprint;
-use crate::sink::Batch;
+use crate::sink::{Batch, Flushing};
 
 /// What the worker is asked to do. An answer that fails to come means that it has failed.
 enum Order {
@@ -19,10 +22,15 @@ enum Order {
     /// The same, with an answer when it is applied.
     WriteNow(Vec<Event>, oneshot::Sender<()>),
     Flush(oneshot::Sender<()>),
+    /// The same, beside the orders that follow. No answer means only that it has to be ordered otherwise.
+    FlushBeside(oneshot::Sender<()>),
     Rollback(oneshot::Sender<()>),
     Progress(oneshot::Sender<Option<Fingerprint>>),
     SetProgress(Fingerprint, oneshot::Sender<()>),
 }
+
+/// An order, and the room that it takes until the worker takes it.
+type Ordered = (Order, Option<OwnedSemaphorePermit>);
 
 /// A batch is large that has more bytes than this.
 const LARGE: usize = 16 << 20;
@@ -30,7 +38,9 @@ const LARGE: usize = 16 << 20;
 /// The other end of a worker. Dropping it ends the worker: what the target has of an open transaction is rolled back.
 #[derive(Debug)]
 pub(super) struct Worker {
-    orders: mpsc::Sender<Order>,
+    orders: mpsc::UnboundedSender<Ordered>,
+    /// For an order that the worker hasn't taken yet: one batch is applied, and one is at hand when it is done.
+    room: Arc<Semaphore>,
     error: oneshot::Receiver<ApplyError>,
     _is_wanted: oneshot::Sender<()>,
 }
@@ -39,8 +49,7 @@ impl Worker {
     /// On a thread of its own, with its own runtime: preparing statements is work without a pause, beside which the source
     /// has to be read; and whoever reads it may let its thread sleep.
     fn start(options: Options) -> Result<Self, ApplyError> {
-        // One batch is applied, and one is at hand when it is done.
-        let (orders, inbox) = mpsc::channel(1);
+        let (orders, inbox) = mpsc::unbounded_channel();
         let (told, error) = oneshot::channel();
         let (is_wanted, unwanted) = oneshot::channel();
         let failed =
@@ -58,7 +67,7 @@ impl Worker {
             let _ = ended.map_err(|error| told.send(error));
         };
         thread.spawn(run).map_err(failed)?;
-        Ok(Self { orders, error, _is_wanted: is_wanted })
+        Ok(Self { orders, room: Arc::new(Semaphore::new(1)), error, _is_wanted: is_wanted })
     }
 }
 
@@ -73,6 +82,16 @@ impl PostgresSink {
 
     pub(super) async fn ask_flush(&mut self) -> Result<(), ApplyError> {
         self.ask(Order::Flush).await
+    }
+
+    /// Takes no room: there is one at a time, behind what was written.
+    ///
+    /// A replication origin belongs to one session, and what another one writes isn't marked.
+    pub(super) fn ask_flush_beside(&mut self) -> Option<Flushing> {
+        let worker = self.worker.as_ref().filter(|_| self.options.origin.is_none())?;
+        let (answer, answered) = oneshot::channel();
+        worker.orders.send((Order::FlushBeside(answer), None)).ok()?;
+        Some(Box::pin(async { answered.await.is_ok() }))
     }
 
     pub(super) async fn ask_rollback(&mut self) -> Result<(), ApplyError> {
@@ -101,7 +120,9 @@ impl PostgresSink {
             Some(worker) => worker,
             none => none.insert(Worker::start(self.options.clone())?),
         };
-        match worker.orders.send(order).await {
+        // What a worker that has ended did not take gives its room back, too.
+        let room = Arc::clone(&worker.room).acquire_owned().await.ok();
+        match worker.orders.send((order, room)) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.why().await),
         }
@@ -117,12 +138,14 @@ impl PostgresSink {
     }
 }
 
-async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), ApplyError> {
+async fn work(options: Options, mut inbox: mpsc::UnboundedReceiver<Ordered>) -> Result<(), ApplyError> {
     let session = Session::open(&options.config).await?;
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
     applier.conflicts = Conflicts::new(options.on_conflict);
     applier.origin = options.origin;
-    while let Some(order) = inbox.recv().await {
+    let mut flusher = Flusher::new(options.config, applier.session.durably.clone());
+    while let Some((order, room)) = inbox.recv().await {
+        drop(room);
         // Who asked may have gone: then nobody wants the answer.
         match order {
             Order::Write(events) => applier.write(events).await?,
@@ -134,6 +157,8 @@ async fn work(options: Options, mut inbox: mpsc::Receiver<Order>) -> Result<(), 
                 applier.flush().await?;
                 let _ = answer.send(());
             }
+            Order::FlushBeside(answer) if applier.is_unflushed() => flusher.flush(answer),
+            Order::FlushBeside(answer) => _ = answer.send(()),
             Order::Rollback(answer) => {
                 applier.rollback().await?;
                 let _ = answer.send(());

@@ -66,6 +66,9 @@ proptest! {
             shapes.push((Shape::UpdateMany { set: set.clone(), forms: forms(&all) }, all.len()));
             shapes.push((Shape::DeleteMany { forms: forms(key) }, key.len()));
             shapes.push((Shape::CountMany { forms: forms(key) }, key.len()));
+            shapes.extend([(Shape::Insert, plan.inserted().count()), (Shape::Delete { nulls: vec![false; key.len()] }, key.len())].map(
+                |(change, parameters)| (Shape::Alone { change: Box::new(change), parameters }, parameters + 3),
+            ));
         }
         for (shape, count) in shapes {
             let sql = plan.sql(&shape);
