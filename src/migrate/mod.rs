@@ -1,5 +1,7 @@
 //! One database into another, with minimal downtime: a composition of everything else.
 
+pub mod verify;
+
 use crate::connection::{Config, SlotName, SqlConnection};
 use crate::error::Error;
 
