@@ -1,0 +1,315 @@
+//! The course of a comparison.
+
+use futures_util::future::try_join;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio_postgres::SimpleQueryRow;
+
+use super::lookup::{self, Traits};
+use super::merge::{self, Found, unreadable};
+use super::plan::{self, Piece, Plan, TablePlan};
+use super::report::{TableReport, VerifyReport};
+use super::session::{Failure, Sessions, persistently};
+use super::statement::{self, Hashing};
+use super::{Migration, Progress, Side, Snapshots, Verify};
+use crate::Lsn;
+use crate::error::Error;
+
+/// As many rows as the servers sort at once, to list them: what doesn't fit into their memory goes into temporary files.
+const ROUND: u64 = 4_000_000;
+
+/// But no table is read more often than that to be listed.
+const ROUNDS: u64 = 16;
+
+pub(super) struct Comparison<'a> {
+    verify: &'a Verify,
+    source: Sessions<'a>,
+    target: Sessions<'a>,
+    lsn: Lsn,
+}
+
+/// How the rows of each side become numbers.
+#[derive(Debug, Clone, Copy)]
+struct Hashings {
+    source: Hashing,
+    target: Hashing,
+}
+
+/// What a class of keys adds up to on one side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sums {
+    rows: u64,
+    first: i128,
+    second: i128,
+}
+
+/// A class that is not the same on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Differing {
+    class: usize,
+    source: u64,
+    target: u64,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn new(verify: &'a Verify, migration: &'a Migration, at: &Snapshots) -> Self {
+        let sessions = |side, config| Sessions::new(side, config, at, verify.jobs, verify.throttle);
+        let (source, target) =
+            (sessions(Side::Source, migration.source()), sessions(Side::Target, migration.target()));
+        Self { verify, source, target, lsn: at.lsn }
+    }
+
+    pub(super) async fn run(&self, publication: &str) -> Result<VerifyReport, Error> {
+        let (plan, hashings) = persistently(|| self.plan(publication)).await?;
+        let bytes = plan.tables.iter().map(TablePlan::bytes).sum();
+        self.tell(Progress::Planned { tables: plan.tables.len(), bytes });
+        let work = plan.tables.iter().map(|table| self.table(table, hashings));
+        let mut tables: Vec<_> = stream::iter(work).buffer_unordered(self.verify.jobs).try_collect().await?;
+        tables.sort_by(|a, b| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
+        Ok(VerifyReport { lsn: self.lsn, tables, skipped: plan.skipped })
+    }
+
+    async fn plan(&self, publication: &str) -> Result<(Plan, Hashings), Failure> {
+        let (source, target) = try_join(self.source.begin(), self.target.begin()).await?;
+        let plan = plan::make(self.verify, publication, source.client(), target.client()).await?;
+        let traits = try_join(lookup::traits(source.client()), lookup::traits(target.client())).await?;
+        try_join(source.end(statement::NOTHING), target.end(statement::NOTHING)).await?;
+        Ok((plan, Hashings::new(&traits.0, &traits.1, self.verify.md5)))
+    }
+
+    /// Compares one table. What is wrong with it alone keeps no other from being compared.
+    async fn table(&self, table: &TablePlan, hashings: Hashings) -> Result<TableReport, Error> {
+        let mut report = TableReport {
+            schema: table.schema.clone(),
+            table: table.table.clone(),
+            rows_source: 0,
+            rows_target: 0,
+            differences: Vec::new(),
+            more: 0,
+            unproven: None,
+        };
+        match self.fill(table, hashings, &mut report).await {
+            Ok(()) => {}
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Changed(side)) => {
+                report = TableReport {
+                    rows_source: 0,
+                    rows_target: 0,
+                    unproven: Some(format!(
+                        "on the {side} it was truncated, rewritten, altered, renamed or dropped after {}: \
+                         compare it again, at a new position",
+                        self.lsn
+                    )),
+                    ..report
+                };
+            }
+        }
+        self.tell(Progress::Compared(&report));
+        Ok(report)
+    }
+
+    async fn fill(
+        &self,
+        table: &TablePlan,
+        hashings: Hashings,
+        report: &mut TableReport,
+    ) -> Result<(), Failure> {
+        let classes = table.classes();
+        let (source, target) = try_join(
+            self.sums(table, Side::Source, classes, hashings),
+            self.sums(table, Side::Target, classes, hashings),
+        )
+        .await?;
+        report.rows_source = source.iter().map(|sums| sums.rows).sum();
+        report.rows_target = target.iter().map(|sums| sums.rows).sum();
+        let found = self.list(table, classes, hashings, &differing(&source, &target)).await?;
+        report.differences = found.differences;
+        report.differences.sort_by(|a, b| a.key.cmp(&b.key));
+        report.more = found.more;
+        Ok(())
+    }
+
+    /// Adds one side of a table up, chunk by chunk.
+    async fn sums(
+        &self,
+        table: &TablePlan,
+        side: Side,
+        classes: usize,
+        hashings: Hashings,
+    ) -> Result<Vec<Sums>, Failure> {
+        let pieces = table.pieces(side);
+        let chunks = pieces.iter().flat_map(|piece| {
+            let chunks = piece.chunks();
+            let bytes = piece.bytes / u64::try_from(chunks.len()).unwrap_or(1).max(1);
+            chunks.into_iter().map(move |blocks| (piece, blocks, bytes))
+        });
+        let work = chunks.map(|(piece, blocks, bytes)| async move {
+            let sql = statement::sums(table, piece, blocks, classes, hashings.of(side));
+            let found = persistently(|| self.read(side, piece, &sql)).await?;
+            let rows = found.iter().map(|(_, sums)| sums.rows).sum();
+            self.tell(Progress::Read { side, schema: &table.schema, table: &table.table, bytes, rows });
+            Ok::<_, Failure>(found)
+        });
+        let mut all = vec![Sums::default(); classes];
+        let mut found = stream::iter(work).buffer_unordered(self.verify.jobs);
+        while let Some(chunk) = found.try_next().await? {
+            for (class, sums) in chunk {
+                all.get_mut(class).ok_or_else(unreadable)?.add(sums);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One chunk's sums, all of them or none.
+    async fn read(&self, side: Side, piece: &Piece, sql: &str) -> Result<Vec<(usize, Sums)>, Failure> {
+        let session = self.sessions(side).begin().await?;
+        let mut rows = session.rows(sql).await?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await? {
+            found.push(class_sums(&row).ok_or_else(unreadable)?);
+        }
+        drop(rows);
+        session.end(&statement::unchanged(std::slice::from_ref(piece))).await?;
+        Ok(found)
+    }
+
+    /// The differences in classes that differ.
+    async fn list(
+        &self,
+        table: &TablePlan,
+        classes: usize,
+        hashings: Hashings,
+        differing: &[Differing],
+    ) -> Result<Found, Failure> {
+        let mut found = Found::up_to(self.verify.max_keys);
+        // Of a class that the target has nothing of, every row is missing, once, where there is a key. There may be many.
+        let counts = |one: &Differing| one.target == 0 && !table.key.is_empty();
+        let (missing, mixed): (Vec<_>, Vec<_>) = differing.iter().partition(|one| counts(one));
+        for round in rounds(&mixed) {
+            found.extend(self.listed(table, classes, hashings, &round, found.room()).await?);
+        }
+        let (some, others) = enough(&missing, found.room());
+        if !some.is_empty() {
+            found.extend(self.listed(table, classes, hashings, some, found.room()).await?);
+        }
+        found.more += others.iter().map(|one| one.source).sum::<u64>();
+        Ok(found)
+    }
+
+    async fn listed(
+        &self,
+        table: &TablePlan,
+        classes: usize,
+        hashings: Hashings,
+        round: &[Differing],
+        limit: usize,
+    ) -> Result<Found, Failure> {
+        let wanted: Vec<_> = round.iter().map(|one| one.class).collect();
+        let sql = |side| statement::rows(table, side, classes, &wanted, hashings.of(side));
+        let (source_sql, target_sql) = (sql(Side::Source), sql(Side::Target));
+        persistently(|| self.listed_once(table, &source_sql, &target_sql, limit)).await
+    }
+
+    /// Sessions are always taken in this order, so that no two tables wait for each other's.
+    async fn listed_once(
+        &self,
+        table: &TablePlan,
+        source_sql: &str,
+        target_sql: &str,
+        limit: usize,
+    ) -> Result<Found, Failure> {
+        let source = self.source.begin().await?;
+        let target = self.target.begin().await?;
+        let (left, right) = try_join(source.rows(source_sql), target.rows(target_sql)).await?;
+        let found = merge::compare(table, left, right, limit).await?;
+        source.end(&statement::unchanged(&table.source)).await?;
+        target.end(&statement::unchanged(&table.target)).await?;
+        Ok(found)
+    }
+
+    fn sessions(&self, side: Side) -> &Sessions<'a> {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+
+    fn tell(&self, progress: Progress<'_>) {
+        if let Some(monitor) = &self.verify.monitor {
+            monitor(progress);
+        }
+    }
+}
+
+impl Hashings {
+    /// A server without an encoding has bytes alone, which are taken for what they would be on the other side.
+    fn new(source: &Traits, target: &Traits, md5: bool) -> Self {
+        let md5 = md5 || source.probe != target.probe;
+        let converts = source.encoding != target.encoding;
+        let of = |traits: &Traits| {
+            let encoding = if traits.encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" };
+            Hashing { md5, converts, encoding }
+        };
+        Self { source: of(source), target: of(target) }
+    }
+
+    fn of(self, side: Side) -> Hashing {
+        match side {
+            Side::Source => self.source,
+            Side::Target => self.target,
+        }
+    }
+}
+
+impl Sums {
+    /// No table has rows enough for 128 bits to overflow.
+    fn add(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.first = self.first.wrapping_add(other.first);
+        self.second = self.second.wrapping_add(other.second);
+    }
+}
+
+fn class_sums(row: &SimpleQueryRow) -> Option<(usize, Sums)> {
+    let text = |at| row.try_get(at).ok().flatten();
+    let rows = text(1)?.parse().ok()?;
+    Some((
+        text(0)?.parse().ok()?,
+        Sums { rows, first: text(2)?.parse().ok()?, second: text(3)?.parse().ok()? },
+    ))
+}
+
+fn differing(source: &[Sums], target: &[Sums]) -> Vec<Differing> {
+    let both = source.iter().zip(target).enumerate();
+    both.filter(|(_, (source, target))| source != target)
+        .map(|(class, (source, target))| Differing { class, source: source.rows, target: target.rows })
+        .collect()
+}
+
+/// Divides classes so that none is listed with too many others.
+fn rounds(differing: &[Differing]) -> Vec<Vec<Differing>> {
+    let rows = |one: &Differing| one.source + one.target;
+    let limit = ROUND.max(differing.iter().map(rows).sum::<u64>() / ROUNDS);
+    let mut rounds: Vec<Vec<Differing>> = Vec::new();
+    let mut room = 0;
+    for one in differing {
+        if rounds.is_empty() || rows(one) > room {
+            rounds.push(Vec::new());
+            room = limit;
+        }
+        rounds.last_mut().into_iter().for_each(|round| round.push(*one));
+        room = room.saturating_sub(rows(one));
+    }
+    rounds
+}
+
+/// The first classes that have as many rows on the source, and the others.
+fn enough(missing: &[Differing], wanted: usize) -> (&[Differing], &[Differing]) {
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+    let mut rows = 0;
+    let enough = missing.iter().position(|one| {
+        let has = rows >= wanted;
+        rows += one.source;
+        has
+    });
+    missing.split_at_checked(enough.unwrap_or(missing.len())).unwrap_or((missing, &[]))
+}
