@@ -14,10 +14,10 @@ use super::{Migration, Progress, Side, Snapshots, Verify};
 use crate::Lsn;
 use crate::error::Error;
 
-/// As many rows as the servers sort at once, to list them: what doesn't fit into their memory goes into temporary files.
-const ROUND: u64 = 4_000_000;
+/// A row that is listed takes about that much where the server sorts.
+const LISTED_ROW: u64 = 64;
 
-/// But no table is read more often than that to be listed.
+/// A table is not read more often than that to be listed.
 const ROUNDS: u64 = 16;
 
 pub(super) struct Comparison<'a> {
@@ -138,7 +138,7 @@ impl<'a> Comparison<'a> {
     ) -> Result<Vec<Sums>, Failure> {
         let pieces = table.pieces(side);
         let chunks = pieces.iter().flat_map(|piece| {
-            let chunks = piece.chunks();
+            let chunks = piece.chunks(self.verify.chunk_bytes);
             let bytes = piece.bytes / u64::try_from(chunks.len()).unwrap_or(1).max(1);
             chunks.into_iter().map(move |blocks| (piece, blocks, bytes))
         });
@@ -184,7 +184,7 @@ impl<'a> Comparison<'a> {
         // Of a class that the target has nothing of, every row is missing, once, where there is a key. There may be many.
         let counts = |one: &Differing| one.target == 0 && !table.key.is_empty();
         let (missing, mixed): (Vec<_>, Vec<_>) = differing.iter().partition(|one| counts(one));
-        for round in rounds(&mixed) {
+        for round in rounds(&mixed, self.verify.chunk_bytes / LISTED_ROW) {
             found.extend(self.listed(table, classes, hashings, &round, found.room()).await?);
         }
         let (some, others) = enough(&missing, found.room());
@@ -285,10 +285,10 @@ fn differing(source: &[Sums], target: &[Sums]) -> Vec<Differing> {
         .collect()
 }
 
-/// Divides classes so that none is listed with too many others.
-fn rounds(differing: &[Differing]) -> Vec<Vec<Differing>> {
+/// Divides classes so that no more rows than that are listed at once, or a few times as many of a large table.
+fn rounds(differing: &[Differing], most: u64) -> Vec<Vec<Differing>> {
     let rows = |one: &Differing| one.source + one.target;
-    let limit = ROUND.max(differing.iter().map(rows).sum::<u64>() / ROUNDS);
+    let limit = most.max(differing.iter().map(rows).sum::<u64>() / ROUNDS);
     let mut rounds: Vec<Vec<Differing>> = Vec::new();
     let mut room = 0;
     for one in differing {
@@ -312,4 +312,48 @@ fn enough(missing: &[Differing], wanted: usize) -> (&[Differing], &[Differing]) 
         has
     });
     missing.split_at_checked(enough.unwrap_or(missing.len())).unwrap_or((missing, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(class: usize, source: u64, target: u64) -> Differing {
+        Differing { class, source, target }
+    }
+
+    #[test]
+    fn every_class_that_differs_is_listed_in_one_round() {
+        let classes: Vec<_> =
+            (0..100_u64).map(|at| class(usize::try_from(at).unwrap(), at * 7 % 50, 3)).collect();
+        for most in [0, 1, 60, 1_000_000] {
+            let rounds = rounds(&classes, most);
+            assert_eq!(rounds.concat(), classes, "{most}");
+            assert!(rounds.iter().all(|round| !round.is_empty()), "{most}");
+            assert!(u64::try_from(rounds.len()).unwrap() <= 2 * ROUNDS, "{most}: {}", rounds.len());
+        }
+        assert_eq!(rounds(&classes, 1_000_000).len(), 1);
+        assert!(rounds(&[], 1).is_empty());
+    }
+
+    #[test]
+    fn as_many_classes_are_listed_as_hold_the_keys_that_are_wanted() {
+        let missing = [class(1, 5, 0), class(4, 5, 0), class(9, 5, 0)];
+        for (wanted, listed) in [(0, 0), (1, 1), (5, 1), (6, 2), (15, 3), (16, 3)] {
+            let (some, others) = enough(&missing, wanted);
+            assert_eq!((some.len(), others.len()), (listed, 3 - listed), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn sums_of_parts_are_the_sum_of_the_whole() {
+        let part = Sums { rows: 1, first: i128::from(i64::MAX), second: i128::from(i64::MIN) };
+        let mut whole = Sums::default();
+        for _ in 0..3 {
+            whole.add(part);
+        }
+        assert_eq!(whole.rows, 3);
+        assert_eq!(whole.first, i128::from(i64::MAX) * 3);
+        assert_eq!(whole.second, i128::from(i64::MIN) * 3);
+    }
 }

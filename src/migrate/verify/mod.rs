@@ -96,6 +96,7 @@ pub struct Verify {
     skip: BTreeSet<(String, String)>,
     max_keys: usize,
     throttle: u8,
+    chunk_bytes: u64,
     md5: bool,
     monitor: Option<Monitor>,
 }
@@ -108,6 +109,7 @@ impl Default for Verify {
             skip: BTreeSet::new(),
             max_keys: 100,
             throttle: 100,
+            chunk_bytes: 256 << 20,
             md5: false,
             monitor: None,
         }
@@ -150,6 +152,13 @@ impl Verify {
         self
     }
 
+    /// How many bytes of a table one statement reads at the most, 256 MiB unless told: with them goes how long it takes. A
+    /// relation that is no heap is read at once.
+    pub fn chunk_bytes(mut self, bytes: u64) -> Self {
+        self.chunk_bytes = bytes;
+        self
+    }
+
     /// Hashes rows by MD5 rather than by the servers' own hash function, which takes two to four times as long. This is
     /// done in any case where the two servers' own functions differ, on machines of another byte order.
     pub fn md5(mut self) -> Self {
@@ -177,6 +186,7 @@ impl fmt::Debug for Verify {
             .field("skip", &self.skip)
             .field("max_keys", &self.max_keys)
             .field("throttle", &self.throttle)
+            .field("chunk_bytes", &self.chunk_bytes)
             .field("md5", &self.md5)
             .finish_non_exhaustive()
     }

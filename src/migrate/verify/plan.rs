@@ -46,9 +46,6 @@ pub(super) struct Piece {
     pub(super) rows: Option<u64>,
 }
 
-/// What one statement should read at the most.
-const CHUNK: u64 = 256 << 20;
-
 /// No class needs fewer rows: a class is what is listed if one row in it differs.
 const ROWS_A_CLASS: u64 = 64;
 
@@ -63,9 +60,9 @@ impl Column {
 
 impl Piece {
     /// Ranges of blocks that cover it, of which the last is open; one of all for what is small or can't be divided.
-    pub(super) fn chunks(&self) -> Vec<Option<Blocks>> {
-        let Some(blocks) = self.blocks.filter(|_| self.bytes > CHUNK) else { return vec![None] };
-        let count = self.bytes.div_ceil(CHUNK).min(blocks.max(1));
+    pub(super) fn chunks(&self, chunk_bytes: u64) -> Vec<Option<Blocks>> {
+        let Some(blocks) = self.blocks.filter(|_| self.bytes > chunk_bytes) else { return vec![None] };
+        let count = self.bytes.div_ceil(chunk_bytes.max(1)).min(blocks.max(1));
         let step = blocks.div_ceil(count).max(1);
         (0..count)
             .map(|at| {
@@ -251,6 +248,8 @@ fn listed(problems: &[String]) -> String {
 mod tests {
     use super::*;
 
+    const CHUNK: u64 = 1 << 20;
+
     fn piece(blocks: Option<u64>, bytes: u64) -> Piece {
         Piece { name: "t".to_owned(), filter: None, file: Some(1), blocks, bytes, rows: None }
     }
@@ -260,7 +259,7 @@ mod tests {
         for (blocks, bytes) in
             [(1, CHUNK + 1), (7, CHUNK * 3 + 1), (65_536, CHUNK * 2), (100_000, CHUNK * 1000), (0, CHUNK * 2)]
         {
-            let chunks: Vec<_> = piece(Some(blocks), bytes).chunks().into_iter().flatten().collect();
+            let chunks: Vec<_> = piece(Some(blocks), bytes).chunks(CHUNK).into_iter().flatten().collect();
             assert!(!chunks.is_empty());
             let mut next = 0;
             for chunk in &chunks {
@@ -273,8 +272,8 @@ mod tests {
 
     #[test]
     fn what_is_small_or_has_no_blocks_is_read_at_once() {
-        assert_eq!(piece(Some(10), CHUNK).chunks(), [None]);
-        assert_eq!(piece(None, CHUNK * 9).chunks(), [None]);
+        assert_eq!(piece(Some(10), CHUNK).chunks(CHUNK), [None]);
+        assert_eq!(piece(None, CHUNK * 9).chunks(CHUNK), [None]);
     }
 
     #[test]
