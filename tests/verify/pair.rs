@@ -103,9 +103,11 @@ impl Pair {
         self.try_compare(verify).await.unwrap_or_else(|error| panic!("{error:?}"))
     }
 
-    /// Everything that is wrong, a line each.
+    /// Everything that is wrong, a line each, sorted.
     pub(crate) async fn wrong(&self) -> Vec<String> {
-        lines(&self.compare(&Verify::new()).await)
+        let mut lines = lines(&self.compare(&Verify::new()).await);
+        lines.sort();
+        lines
     }
 
     pub(crate) async fn error(&self, verify: &Verify) -> (String, String) {
@@ -121,7 +123,8 @@ impl Side {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        let connected = tokio_postgres::connect(&self.cluster.conninfo(&self.database), NoTls).await;
+        let conninfo = self.cluster.conninfo(&self.database) + " options='-c statement_timeout=0'";
+        let connected = tokio_postgres::connect(&conninfo, NoTls).await;
         let (client, connection) = connected.expect("the cluster is there");
         tokio::spawn(connection);
         client
