@@ -158,15 +158,16 @@ fn a_table_that_was_rewritten_since_is_not_proven_and_the_others_are() {
             ),
         ] {
             for side in [&pair.source, &pair.target] {
+                if change.starts_with("DROP") && std::ptr::eq(side, &pair.source) {
+                    // It is not published any more.
+                    continue;
+                }
                 pair.both(reset);
                 pair.both(sql);
                 let held = pair.hold().await;
                 side.run(change);
-                let verify = Verify::new().only(["a", "b", "m"].map(|table| ("public", table)));
-                let report = pair
-                    .compare_at(&verify, &held)
-                    .await
-                    .unwrap_or_else(|error| panic!("{change}: {error:?}"));
+                let report = pair.compare_at(&Verify::new(), &held).await;
+                let report = report.unwrap_or_else(|error| panic!("{change}: {error:?}"));
                 let unproven: Vec<_> = report
                     .tables
                     .iter()

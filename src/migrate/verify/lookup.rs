@@ -98,7 +98,7 @@ pub(super) async fn traits(client: &Client) -> Result<Traits, Error> {
 
 /// What a publication publishes; none if there is no such publication.
 ///
-/// Of a table without a column list the view names all columns but generated ones: so do we, to tell lists from none.
+/// The view names columns in any case, as they are now: that there is a list, another catalogue says.
 pub(super) async fn published(client: &Client, publication: &str) -> Result<Option<Vec<Published>>, Error> {
     const EXISTS: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 \
          FROM pg_catalog.pg_publication WHERE pubname = $1::pg_catalog.text";
@@ -107,13 +107,10 @@ pub(super) async fn published(client: &Client, publication: &str) -> Result<Opti
     };
     let version: i32 = found.try_get(0).map_err(failed)?;
     // Row filters and column lists came with 15.
-    let (columns, filter) =
-        if version < 150_000 { ("NULL::pg_catalog.name[]", "NULL") } else { ("p.attnames", "p.rowfilter") };
+    let (filter, columns) = if version < 150_000 { ("NULL", "NULL") } else { ("p.rowfilter", COLUMN_LIST) };
     let sql = format!(
         "SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, {filter}::pg_catalog.text, \
-         CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
-         AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL ({columns})) \
-         THEN {columns}::pg_catalog.text[] END \
+         ({columns})::pg_catalog.text[] \
          FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename \
          WHERE p.pubname = $1::pg_catalog.text"
@@ -154,6 +151,13 @@ pub(super) async fn relations(
     let read = |row: &Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
     rows.iter().map(read).collect::<Result<_, _>>().map_err(failed)
 }
+
+/// None for a list that leaves nothing out but generated columns: these follow from the others.
+const COLUMN_LIST: &str = "SELECT p.attnames WHERE EXISTS (SELECT FROM pg_catalog.pg_publication_rel r \
+     JOIN pg_catalog.pg_publication b ON b.oid = r.prpubid WHERE b.pubname = p.pubname AND r.prattrs IS NOT NULL \
+     AND (r.prrelid = c.oid OR c.relispartition)) \
+     AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
+     AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL (p.attnames))";
 
 const RELATIONS: &str = "SELECT w.schema, w.name, c.oid \
      FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS w(schema, name) \

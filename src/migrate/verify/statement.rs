@@ -89,7 +89,7 @@ pub(super) fn sums(
     let hashes = hashes(table, piece, place.as_deref(), false, hashing);
     format!(
         "SELECT (k & {mask})::pg_catalog.int4, pg_catalog.count(*), pg_catalog.sum(a), pg_catalog.sum(b) \
-         FROM ({hashes} OFFSET 0) AS h GROUP BY 1",
+         FROM ({hashes} OFFSET '0') AS h GROUP BY 1",
         mask = classes.saturating_sub(1)
     )
 }
@@ -119,7 +119,8 @@ pub(super) fn rows(
 
 /// The hashes of rows: `k` of the key, `a` and `b` of the row; and if they are to be shown, `k0` and so on of the key.
 ///
-/// `OFFSET 0` keeps the planner from writing an expression out at each place where its result is used.
+/// `OFFSET` keeps the planner from writing an expression out at each place where its result is used. As a literal of no
+/// type it is known to be nothing early enough for workers to share the scan; the number 0 is not.
 fn hashes(
     table: &TablePlan,
     piece: &Piece,
@@ -146,7 +147,7 @@ fn hashes(
     // Under the name by which the row filter may call it.
     let (name, alias) = (&piece.name, identifier(&table.table));
     format!(
-        "SELECT {} FROM (SELECT {} FROM ONLY {name} AS {alias} {conditions} OFFSET 0) AS s",
+        "SELECT {} FROM (SELECT {} FROM ONLY {name} AS {alias} {conditions} OFFSET '0') AS s",
         numbers.join(", "),
         texts.join(", ")
     )
