@@ -297,3 +297,30 @@ fn jobs_work_at_the_same_time_and_a_throttle_makes_each_rest() {
         assert!(time(Verify::new().jobs(0)).await >= Duration::from_secs(2));
     });
 }
+
+#[test]
+fn what_is_other_each_time_it_is_read_is_not_taken_for_equal() {
+    pair::both_ways(
+        "unsteady",
+        "CREATE TABLE t (id int, v text); INSERT INTO t VALUES (1, 'x'), (2, 'y')",
+        async |pair| {
+            pair.target.run("ALTER TABLE t RENAME TO u; CREATE VIEW t AS SELECT id, CASE WHEN current_query() LIKE '%GROUP BY%' THEN 'z' ELSE v END AS v FROM u");
+            let report = pair.compare(&Verify::new()).await;
+            let why = report.tables[0].unproven.as_deref().expect("not proven");
+            assert!(why.contains("when they were read again"), "{why}");
+            assert!(!report.is_equal());
+        },
+    );
+}
+
+#[test]
+fn an_error_names_the_table_and_holds_no_value() {
+    pair::both_ways("refused", "CREATE TABLE t (id int, v int)", async |pair| {
+        pair.target
+            .run("DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id, ('secret' || pg_backend_pid())::int AS v");
+        let (problem, _) = pair.error(&Verify::new()).await;
+        assert!(problem.contains("public.t") && problem.contains("22P02"), "{problem}");
+        let error = pair.try_compare(&Verify::new()).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+    });
+}

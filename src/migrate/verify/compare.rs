@@ -1,7 +1,8 @@
 //! The course of a comparison.
 
+use futures_util::TryStreamExt as _;
 use futures_util::future::try_join;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream::FuturesUnordered;
 use tokio_postgres::SimpleQueryRow;
 
 use super::lookup::{self, Traits};
@@ -9,7 +10,7 @@ use super::merge::{self, Found, unreadable};
 use super::plan::{self, Piece, Plan, TablePlan};
 use super::report::{TableReport, VerifyReport};
 use super::session::{Failure, Sessions, persistently};
-use super::statement::{self, Hashing};
+use super::statement::{self, Blocks, Hashing};
 use super::{Migration, Progress, Side, Snapshots, Verify};
 use crate::Lsn;
 use crate::error::Error;
@@ -32,6 +33,17 @@ pub(super) struct Comparison<'a> {
 struct Hashings {
     source: Hashing,
     target: Hashing,
+}
+
+/// What one statement reads.
+#[derive(Debug, Clone, Copy)]
+struct Chunk<'a> {
+    table: &'a TablePlan,
+    side: Side,
+    piece: &'a Piece,
+    blocks: Option<Blocks>,
+    /// About as many.
+    bytes: u64,
 }
 
 /// What a class of keys adds up to on one side.
@@ -59,11 +71,25 @@ impl<'a> Comparison<'a> {
     }
 
     pub(super) async fn run(&self, publication: &str) -> Result<VerifyReport, Error> {
-        let (plan, hashings) = persistently(|| self.plan(publication)).await?;
+        let planned = persistently(|| self.plan(publication)).await;
+        let (plan, hashings) = planned.map_err(|failure| match failure {
+            Failure::Error(error) => error,
+            Failure::Changed(_) | Failure::Unsteady => unreadable(),
+        })?;
         let bytes = plan.tables.iter().map(TablePlan::bytes).sum();
         self.tell(Progress::Planned { tables: plan.tables.len(), bytes });
-        let work = plan.tables.iter().map(|table| self.table(table, hashings));
-        let mut tables: Vec<_> = stream::iter(work).buffer_unordered(self.verify.jobs).try_collect().await?;
+        let (mut waiting, mut running) = (plan.tables.iter(), FuturesUnordered::new());
+        let mut tables = Vec::new();
+        loop {
+            running.extend(
+                waiting
+                    .by_ref()
+                    .take(self.verify.jobs - running.len())
+                    .map(|table| self.table(table, hashings)),
+            );
+            let Some(table) = running.try_next().await? else { break };
+            tables.push(table);
+        }
         tables.sort_by(|a, b| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
         Ok(VerifyReport { lsn: self.lsn, tables, skipped: plan.skipped })
     }
@@ -78,30 +104,20 @@ impl<'a> Comparison<'a> {
 
     /// Compares one table. What is wrong with it alone keeps no other from being compared.
     async fn table(&self, table: &TablePlan, hashings: Hashings) -> Result<TableReport, Error> {
-        let mut report = TableReport {
-            schema: table.schema.clone(),
-            table: table.table.clone(),
-            rows_source: 0,
-            rows_target: 0,
-            differences: Vec::new(),
-            more: 0,
-            unproven: None,
-        };
-        match self.fill(table, hashings, &mut report).await {
-            Ok(()) => {}
-            Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::Changed(side)) => {
-                report = TableReport {
-                    rows_source: 0,
-                    rows_target: 0,
-                    unproven: Some(format!(
-                        "on the {side} it was truncated, rewritten, altered, renamed or dropped after {}: \
-                         compare it again, at a new position",
-                        self.lsn
-                    )),
-                    ..report
-                };
-            }
+        let mut report = TableReport::new(&table.schema, &table.table);
+        if let Err(failure) = self.fill(table, hashings, &mut report).await {
+            report = TableReport::new(&table.schema, &table.table);
+            report.unproven = Some(match failure {
+                Failure::Error(error) => return Err(located(table, error)),
+                Failure::Changed(side) => format!(
+                    "on the {side} it was truncated, rewritten, altered, renamed or dropped after {}: \
+                     compare it again, at a new position",
+                    self.lsn
+                ),
+                Failure::Unsteady => {
+                    "its rows were others when they were read again: is it a view?".to_owned()
+                }
+            });
         }
         self.tell(Progress::Compared(&report));
         Ok(report)
@@ -121,7 +137,11 @@ impl<'a> Comparison<'a> {
         .await?;
         report.rows_source = source.iter().map(|sums| sums.rows).sum();
         report.rows_target = target.iter().map(|sums| sums.rows).sum();
-        let found = self.list(table, classes, hashings, &differing(&source, &target)).await?;
+        let differing = differing(&source, &target);
+        let found = self.list(table, classes, hashings, &differing).await?;
+        if found.is_empty() && !differing.is_empty() {
+            return Err(Failure::Unsteady);
+        }
         report.differences = found.differences;
         report.differences.sort_by(|a, b| a.key.cmp(&b.key));
         report.more = found.more;
@@ -136,27 +156,36 @@ impl<'a> Comparison<'a> {
         classes: usize,
         hashings: Hashings,
     ) -> Result<Vec<Sums>, Failure> {
-        let pieces = table.pieces(side);
-        let chunks = pieces.iter().flat_map(|piece| {
+        let mut waiting = Vec::new();
+        for piece in table.pieces(side) {
             let chunks = piece.chunks(self.verify.chunk_bytes);
             let bytes = piece.bytes / u64::try_from(chunks.len()).unwrap_or(1).max(1);
-            chunks.into_iter().map(move |blocks| (piece, blocks, bytes))
-        });
-        let work = chunks.map(|(piece, blocks, bytes)| async move {
-            let sql = statement::sums(table, piece, blocks, classes, hashings.of(side));
-            let found = persistently(|| self.read(side, piece, &sql)).await?;
-            let rows = found.iter().map(|(_, sums)| sums.rows).sum();
-            self.tell(Progress::Read { side, schema: &table.schema, table: &table.table, bytes, rows });
-            Ok::<_, Failure>(found)
-        });
+            waiting.extend(chunks.into_iter().map(|blocks| Chunk { table, side, piece, blocks, bytes }));
+        }
+        let (mut waiting, mut running) = (waiting.into_iter(), FuturesUnordered::new());
         let mut all = vec![Sums::default(); classes];
-        let mut found = stream::iter(work).buffer_unordered(self.verify.jobs);
-        while let Some(chunk) = found.try_next().await? {
-            for (class, sums) in chunk {
+        loop {
+            let room = self.verify.jobs - running.len();
+            running.extend(waiting.by_ref().take(room).map(|chunk| self.chunk(chunk, classes, hashings)));
+            let Some(found) = running.try_next().await? else { return Ok(all) };
+            for (class, sums) in found {
                 all.get_mut(class).ok_or_else(unreadable)?.add(sums);
             }
         }
-        Ok(all)
+    }
+
+    async fn chunk(
+        &self,
+        chunk: Chunk<'_>,
+        classes: usize,
+        hashings: Hashings,
+    ) -> Result<Vec<(usize, Sums)>, Failure> {
+        let Chunk { table, side, piece, blocks, bytes } = chunk;
+        let sql = statement::sums(table, piece, blocks, classes, hashings.of(side));
+        let found = persistently(|| self.read(side, piece, &sql)).await?;
+        let rows = found.iter().map(|(_, sums)| sums.rows).sum();
+        self.tell(Progress::Read { side, schema: &table.schema, table: &table.table, bytes, rows });
+        Ok(found)
     }
 
     /// One chunk's sums, all of them or none.
@@ -266,6 +295,17 @@ impl Sums {
         self.rows += other.rows;
         self.first = self.first.wrapping_add(other.first);
         self.second = self.second.wrapping_add(other.second);
+    }
+}
+
+/// Says which table it was that a server could not read.
+fn located(table: &TablePlan, error: Error) -> Error {
+    match error {
+        Error::Server(refusal) if !Error::Server(refusal.clone()).is_retryable() => Error::Precondition {
+            problem: format!("{}.{} can't be read: {refusal}", table.schema, table.table),
+            mend: refusal.hint.unwrap_or_else(|| "see the server's log; it may need repair".to_owned()),
+        },
+        error => error,
     }
 }
 

@@ -26,6 +26,10 @@ impl Found {
         self.limit.saturating_sub(self.differences.len())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.differences.is_empty() && self.more == 0
+    }
+
     pub(super) fn extend(&mut self, other: Self) {
         self.more += other.more;
         for difference in other.differences {

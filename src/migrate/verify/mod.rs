@@ -1,4 +1,52 @@
 //! Proves that both sides are equal at one position.
+//!
+//! Both sides are read as they were at that position, in two [snapshots](Snapshots), while the source is written to. Each
+//! server adds up hashes of its rows by classes of keys; sums don't depend on the order of rows, nor on how a table is
+//! stored. Classes with equal sums are equal. Of the others the keys and hashes are listed, and merged.
+//!
+//! # What is equal
+//!
+//! * What the publication publishes is compared: its tables, of them the rows of its row filters and the columns of its
+//!   column lists. The target may have other tables and other columns. Of a table that is published it may have no other
+//!   rows, whatever a row filter says of them.
+//! * Columns are paired by name. Generated ones are compared where the target has them.
+//! * Values are equal if they print the same, in a session whose settings are pinned: `1.0` is not `1.00`, `-0` is not
+//!   `0`, NULL is not an empty text, ` {"a":1}` is not `{"a": 1}` in a `json`. So an `int4` may be an `int8` on the target,
+//!   and a `varchar` a `text`. What a type doesn't print, it doesn't compare either: the bits of a NaN, the version that
+//!   an `xml` value declares. In databases of different encodings, characters are compared.
+//! * Partitions are compared together under the name of their root, if all of them are published without a filter or a list
+//!   and the target has the root, or if the publication publishes by the root. Otherwise each is compared by itself.
+//!   Which partition a row is in is not compared then.
+//! * Rows are hashed to 128 bits, by two runs of the servers' own hash function, or by [MD5](Verify::md5). Neither can be
+//!   fooled by chance; both can by whoever may choose what the rows hold.
+//!
+//! # What it costs
+//!
+//! Each table is read once on either side, both at the same time, in statements that read up to
+//! [`chunk_bytes`](Verify::chunk_bytes); that takes about as long as `SELECT count(md5(t::text))`. If there are differences,
+//! it is read once more, sixteen times more at the worst, to list them: such a statement reads all of it, and sorts what is in
+//! the classes that differ. What that needs on the servers beyond 16 MB goes to their temporary files.
+//!
+//! Here, a table takes up to 16,384 sums of 40 bytes for each side, one row of each side while rows are listed, and what is
+//! reported; as many tables are in work at once as there are [`jobs`](Verify::jobs). No transaction is longer than
+//! a statement; but the snapshots themselves keep the servers from cleaning up as long as they are held.
+//!
+//! A session that is lost is replaced a few times, in the same snapshot. A snapshot that is lost is an error at once.
+//!
+//! ```no_run
+//! # async fn example(migration: walferry::migrate::Migration, at: walferry::migrate::verify::Snapshots) -> Result<(), walferry::Error> {
+//! use walferry::migrate::verify::Verify;
+//!
+//! let report = Verify::new().jobs(4).compare(&migration, &at).await?;
+//! for table in &report.tables {
+//!     for difference in &table.differences {
+//!         println!("{}.{}: {difference:?}", table.schema, table.table);
+//!     }
+//! }
+//! println!("equal at {}: {}", report.lsn, report.is_equal());
+//! # Ok(())
+//! # }
+//! ```
 
 mod compare;
 mod lookup;
@@ -128,13 +176,14 @@ impl Verify {
         self
     }
 
-    /// Compares these tables alone, each given as schema and name.
+    /// Compares these tables alone, each given by schema and name as in a [`TableReport`].
     pub fn only(mut self, tables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         self.only = Some(names(tables));
         self
     }
 
-    /// Leaves out what an earlier run has proven. Then not every table is proven at one position.
+    /// Leaves out what an earlier run has proven; what isn't published is no matter. Then the report [names
+    /// them](VerifyReport::skipped): not every table is proven at one position.
     pub fn skip(mut self, tables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         self.skip = names(tables);
         self
@@ -166,13 +215,39 @@ impl Verify {
         self
     }
 
-    /// Calls this as the work goes on.
+    /// Calls this as the work goes on, from the task that compares: it should be quick.
+    ///
+    /// What it was told is proven can be [skipped](Verify::skip) by a run that comes after one that failed.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use walferry::migrate::verify::{Progress, Verify};
+    ///
+    /// let proven = Arc::new(Mutex::new(Vec::new()));
+    /// let notes = Arc::clone(&proven);
+    /// let verify = Verify::new().monitor(move |progress| match progress {
+    ///     Progress::Compared(table) if table.is_equal() => {
+    ///         notes.lock().unwrap().push((table.schema.clone(), table.table.clone()));
+    ///     }
+    ///     _ => {}
+    /// });
+    /// // … and after a failure:
+    /// let rest = Verify::new().skip(proven.lock().unwrap().clone());
+    /// ```
     pub fn monitor(mut self, monitor: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
         self.monitor = Some(Arc::new(monitor));
         self
     }
 
     /// Compares both sides as they are in these snapshots, which must live until this is done.
+    ///
+    /// Dropping the future ends the sessions.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Precondition`] says what must be done first: a snapshot is gone, the target lacks tables or columns, the
+    /// role may not read a table, a name is not that of a published table. That a table [could not be
+    /// compared](TableReport::unproven) is no error, nor that it differs: that is told in the report.
     pub async fn compare(&self, migration: &Migration, at: &Snapshots) -> Result<VerifyReport, Error> {
         Box::pin(Comparison::new(self, migration, at).run(migration.publication())).await
     }

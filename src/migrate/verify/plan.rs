@@ -46,8 +46,9 @@ pub(super) struct Piece {
     pub(super) rows: Option<u64>,
 }
 
-/// No class needs fewer rows: a class is what is listed if one row in it differs.
+/// A class is what is listed if one row in it differs: it needs no fewer rows, nor fewer bytes.
 const ROWS_A_CLASS: u64 = 64;
+const BYTES_A_CLASS: u64 = 64 << 10;
 
 /// As many sums are kept of each side of a table, 40 bytes each.
 const MOST_CLASSES: u64 = 1 << 14;
@@ -91,13 +92,14 @@ impl TablePlan {
 
     /// How many classes of keys are told apart: a power of two.
     pub(super) fn classes(&self) -> usize {
-        let of = |pieces: &[Piece]| -> u64 {
+        let of = |pieces: &[Piece]| {
+            let bytes: u64 = pieces.iter().map(|piece| piece.bytes).sum();
             // A table that was never analysed: rows of a hundred bytes.
-            pieces.iter().map(|piece| piece.rows.unwrap_or(piece.bytes / 100)).sum()
+            let rows: u64 = pieces.iter().map(|piece| piece.rows.unwrap_or(piece.bytes / 100)).sum();
+            (rows / ROWS_A_CLASS).max(rows.min(bytes / BYTES_A_CLASS))
         };
-        let rows = of(&self.source).max(of(&self.target));
-        let classes = (rows / ROWS_A_CLASS).clamp(1, MOST_CLASSES).next_power_of_two();
-        usize::try_from(classes).unwrap_or(1)
+        let classes = of(&self.source).max(of(&self.target));
+        usize::try_from(classes.clamp(1, MOST_CLASSES).next_power_of_two()).unwrap_or(1)
     }
 }
 

@@ -35,23 +35,36 @@ pub struct TableReport {
     pub rows_source: u64,
     /// How many the target has.
     pub rows_target: u64,
-    /// The first differences, no more than [`max_keys`](super::Verify::max_keys).
+    /// Differences, by key, no more than [`max_keys`](super::Verify::max_keys).
     pub differences: Vec<Difference>,
     /// How many differences there are beyond those.
     pub more: u64,
-    /// Why it could not be compared at this position: it was truncated, rewritten, altered or dropped since. Then nothing
-    /// is proven of it, and the numbers are 0.
+    /// Why it could not be compared at this position: most often because it was truncated or rewritten since, so that
+    /// the snapshot sees nothing of it. Then nothing is proven of it, and the numbers are 0.
     pub unproven: Option<String>,
 }
 
 impl TableReport {
+    /// In which nothing was found yet.
+    pub(super) fn new(schema: &str, table: &str) -> Self {
+        Self {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+            rows_source: 0,
+            rows_target: 0,
+            differences: Vec::new(),
+            more: 0,
+            unproven: None,
+        }
+    }
+
     /// Whether it was compared, and is equal on both sides.
     pub fn is_equal(&self) -> bool {
         self.unproven.is_none() && self.differences.is_empty() && self.more == 0
     }
 }
 
-/// The rows of one key that are not the same on both sides.
+/// A row that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
@@ -72,7 +85,10 @@ pub enum RowKey {
     RowHash(String),
 }
 
-/// How the rows of one key differ.
+/// How a row differs.
+///
+/// Of a table without a key, a row with other values is one that is missing and one that is extra. Of one with a key, so is
+/// a row whose key prints otherwise, `1.0` and `1.00` or `a` and `A`, even where the key's type takes them for equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DifferenceKind {
@@ -82,7 +98,7 @@ pub enum DifferenceKind {
     Extra,
     /// Both have one, with other values.
     Differs,
-    /// Both have the same row, but not the same number of times.
+    /// At least one side has the very same row more than once, and the other has it another number of times.
     Duplicated {
         /// How often the source has it.
         source: u64,

@@ -10,9 +10,9 @@ use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow, SimpleQueryStre
 
 use super::statement::literal;
 use super::{Side, Snapshots};
-use crate::Lsn;
 use crate::connection::{Config, SqlConnection, sql_error};
 use crate::error::Error;
+use crate::{Lsn, trace};
 
 /// What the statements rely on. The sums of as many classes as there can be fit into that memory; to compile a
 /// statement takes longer than it saves.
@@ -28,6 +28,8 @@ const WAITS: [Duration; 4] =
 pub(super) enum Failure {
     /// It is not any more what it was in the snapshot.
     Changed(Side),
+    /// What was read of it first was not what was read of it then.
+    Unsteady,
     /// Nothing can be compared.
     Error(Error),
 }
@@ -38,18 +40,6 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Error(error) => error,
-            Failure::Changed(side) => Self::Precondition {
-                problem: format!("tables of the {side} were altered while they were looked at"),
-                mend: "compare again, at a new position".to_owned(),
-            },
-        }
-    }
-}
-
 /// Tries again what a lost session has kept from being done. A lost snapshot is no such thing.
 pub(super) async fn persistently<T, F>(attempt: impl Fn() -> F) -> Result<T, Failure>
 where
@@ -57,7 +47,11 @@ where
 {
     for wait in WAITS {
         match attempt().await {
-            Err(Failure::Error(error)) if error.is_retryable() => tokio::time::sleep(wait).await,
+            Err(Failure::Error(error)) if error.is_retryable() => {
+                trace::warn!(error = %error.with_causes(), "a session is lost while tables are compared");
+                drop(error);
+                tokio::time::sleep(wait).await;
+            }
             done => return done,
         }
     }
