@@ -65,7 +65,9 @@ fn a_lost_session_is_replaced_and_nothing_is_counted_twice() {
             assert_eq!(lines(&report), ["public.t id=12345 Missing", "public.t id=77 Differs"]);
         }
         done.store(1, Ordering::Relaxed);
-        enders.into_iter().for_each(|ender| ender.join().unwrap());
+        for ender in enders {
+            ender.join().unwrap();
+        }
     });
 }
 
@@ -158,7 +160,7 @@ fn a_table_that_was_rewritten_since_is_not_proven_and_the_others_are() {
             ),
         ] {
             for side in [&pair.source, &pair.target] {
-                if change.starts_with("DROP") && std::ptr::eq(side, &pair.source) {
+                if change.starts_with("DROP") && std::ptr::eq(side, &raw const pair.source) {
                     // It is not published any more.
                     continue;
                 }
@@ -236,22 +238,24 @@ fn a_role_that_may_not_read_everything_is_told_what_it_needs() {
     });
 }
 
+/// What the monitor was told.
+#[derive(Default)]
+struct Heard {
+    planned: Vec<(usize, u64)>,
+    bytes: u64,
+    rows: u64,
+    reads: u64,
+    tables: Vec<TableReport>,
+}
+
 #[test]
 fn the_monitor_hears_of_everything_that_is_read_and_of_each_table() {
     pair::newest("monitor", ROWS, async |pair| {
         pair.both("VACUUM ANALYZE");
-        #[derive(Default)]
-        struct Heard {
-            planned: Vec<(usize, u64)>,
-            bytes: u64,
-            rows: u64,
-            reads: u64,
-            tables: Vec<TableReport>,
-        }
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let hears = Arc::clone(&heard);
+        let listener = Arc::clone(&heard);
         let verify = Verify::new().chunk_bytes(1_000_000).monitor(move |progress| {
-            let mut heard = hears.lock().unwrap();
+            let mut heard = listener.lock().unwrap();
             match progress {
                 Progress::Planned { tables, bytes } => heard.planned.push((tables, bytes)),
                 Progress::Read { table, schema, bytes, rows, .. } => {
@@ -277,7 +281,7 @@ fn the_monitor_hears_of_everything_that_is_read_and_of_each_table() {
 
 #[test]
 fn jobs_work_at_the_same_time_and_a_throttle_makes_each_rest() {
-    let tables: String = (0..4).map(|at| format!("CREATE TABLE t{at} (id int);")).collect();
+    let tables = ["t0", "t1", "t2", "t3"].map(|name| format!("CREATE TABLE {name} (id int)")).join(";");
     pair::newest("throttle", &tables, async |pair| {
         for at in 0..4 {
             pair.target.run(&format!("DROP TABLE t{at}; CREATE VIEW t{at} AS SELECT 1 AS id FROM (SELECT pg_sleep(0.5) OFFSET 0) s WHERE s IS NULL"));

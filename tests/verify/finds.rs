@@ -1,5 +1,7 @@
 //! Every kind of difference, in every type.
 
+use std::fmt::Write as _;
+
 use walferry::migrate::verify::{RowKey, Verify};
 
 use crate::pair::{self, lines};
@@ -24,14 +26,18 @@ fn values(kind: &Type) -> Vec<String> {
 fn tables() -> String {
     let mut sql = PRELUDE.to_owned();
     for (at, kind) in TYPES.iter().enumerate() {
-        sql += &format!(
+        write!(
+            sql,
             "CREATE TABLE k{at} (id int PRIMARY KEY, v {0}); CREATE TABLE n{at} (id int, v {0});",
             kind.name
-        );
+        )
+        .unwrap();
         for (id, value) in values(kind).iter().enumerate() {
-            sql += &format!(
+            write!(
+                sql,
                 "INSERT INTO k{at} VALUES ({id}, {value}); INSERT INTO n{at} VALUES ({id}, {value});"
-            );
+            )
+            .unwrap();
         }
     }
     sql
@@ -156,9 +162,11 @@ const PAIRS: &[(&str, &str, &str)] = &[
 fn one_byte_one_sign_or_one_null_is_found_wherever_it_is() {
     let mut sql = PRELUDE.to_owned();
     for (at, (kind, _, _)) in PAIRS.iter().enumerate() {
-        sql += &format!(
+        write!(
+            sql,
             "CREATE TABLE k{at} (id int PRIMARY KEY, v {kind}, w text); CREATE TABLE n{at} (v {kind});"
-        );
+        )
+        .unwrap();
     }
     let fill = |others: bool| {
         let fill = |(at, (kind, one, other)): (usize, &(&str, &str, &str))| {

@@ -107,8 +107,12 @@ impl Table {
     fn expected(&self, pair: &Pair) -> Vec<String> {
         let (source, target) = (self.contents(&pair.source), self.contents(&pair.target));
         let mut rows: BTreeMap<&(String, String), (u64, u64)> = BTreeMap::new();
-        source.iter().for_each(|(row, count)| rows.entry(row).or_default().0 = *count);
-        target.iter().for_each(|(row, count)| rows.entry(row).or_default().1 = *count);
+        for (row, count) in &source {
+            rows.entry(row).or_default().0 = *count;
+        }
+        for (row, count) in &target {
+            rows.entry(row).or_default().1 = *count;
+        }
         let mut lines = Vec::new();
         let mut lone: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for ((key, row), (source, target)) in rows {
@@ -134,7 +138,7 @@ impl Table {
 }
 
 fn found(table: &walferry::migrate::verify::TableReport) -> Vec<String> {
-    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let line = |difference: &walferry::migrate::verify::Difference| {
         let key = match &difference.key {
             RowKey::Columns(columns) => {
