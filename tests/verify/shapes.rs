@@ -63,6 +63,9 @@ fn columns_are_paired_by_name_and_compared_by_what_they_print() {
         pair.source
             .run("INSERT INTO t VALUES (1, 'a', 'x', 1.5, '2024-01-01 00:00+05'), (2, NULL, '', 0, NULL)");
         pair.target.run("INSERT INTO t VALUES ('more', '2023-12-31 19:00+00', 1.50, 'x', 'a  ', 1), ('', NULL, 0.00, '', NULL, 2)");
+        // A key, too: as a `text` of its own, the cast of a `char` has no spaces.
+        pair.source.run("CREATE TABLE k (id char(3) PRIMARY KEY); INSERT INTO k VALUES ('a')");
+        pair.target.run("CREATE TABLE k (id text PRIMARY KEY); INSERT INTO k VALUES ('a  ')");
         assert_eq!(pair.wrong().await, [""; 0]);
         pair.target.run("UPDATE t SET n = 1.5 WHERE id = 1; UPDATE t SET c = '   ' WHERE id = 2");
         assert_eq!(pair.wrong().await, ["public.t id=1 Differs", "public.t id=2 Differs"]);
