@@ -5,6 +5,7 @@ pub mod guard;
 mod made;
 pub mod schema;
 pub mod sequence;
+pub mod verify;
 
 use crate::connection::{Config, SlotName, SqlConnection};
 use crate::error::Error;
