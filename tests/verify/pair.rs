@@ -97,7 +97,10 @@ impl Pair {
 
     pub(crate) async fn compare_at(&self, verify: &Verify, held: &Held) -> Result<VerifyReport, Error> {
         let migration = self.migration();
-        can_be_spawned(verify.compare(&migration, &held.snapshots)).await
+        let compared = can_be_spawned(verify.compare(&migration, &held.snapshots)).await;
+        // Sessions that were dropped are closed by this thread, which psql is about to block.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        compared
     }
 
     pub(crate) async fn compare(&self, verify: &Verify) -> VerifyReport {

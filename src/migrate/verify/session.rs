@@ -174,9 +174,6 @@ impl Lease<'_> {
             holds = row.try_get(0).ok().flatten() == Some("t");
         }
         drop(answer);
-        if !holds {
-            return Err(Failure::Changed(self.sessions.side));
-        }
         let percent = u32::from(self.sessions.throttle).max(1);
         let rest = self.since.elapsed() * 100_u32.saturating_sub(percent) / percent;
         if !rest.is_zero() {
@@ -184,7 +181,7 @@ impl Lease<'_> {
         }
         let Self { sessions, connection, .. } = self;
         sessions.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-        Ok(())
+        if holds { Ok(()) } else { Err(Failure::Changed(sessions.side)) }
     }
 }
 
