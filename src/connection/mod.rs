@@ -24,6 +24,8 @@ mod auth;
 mod codec;
 mod command;
 mod config;
+#[cfg(feature = "postgres")]
+mod copy;
 mod copy_both;
 mod dial;
 mod keepalive;
@@ -58,6 +60,8 @@ pub use command::SystemIdentity;
 #[cfg(test)]
 pub(crate) use command::tests::{connected, connected_over, connected_to};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
+#[cfg(feature = "postgres")]
+pub(crate) use copy::{Side, Splice};
 #[cfg(feature = "postgres")]
 pub(crate) use ordinary::{SqlConnection, make_room, sql_error};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};
