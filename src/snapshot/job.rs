@@ -48,10 +48,15 @@ pub(super) async fn run(copy: &SnapshotCopy, snapshot: &Exported, tasks: Vec<Tas
         monitor: copy.monitor.clone(),
         queue: Mutex::new(tasks.into()),
     });
-    let mut jobs = JoinSet::new();
+    let mut sessions = Vec::new();
+    // All of them before anything is copied: what has the snapshot keeps it, whatever becomes of who exported it.
     for _ in 0..count {
+        sessions.push(Sessions::open(&work).await?);
+    }
+    let mut jobs = JoinSet::new();
+    for sessions in sessions {
         let work = Arc::clone(&work);
-        jobs.spawn(async move { Job { work: &work, sessions: None }.run().await });
+        jobs.spawn(async move { Job { work: &work, sessions: Some(sessions) }.run().await });
     }
     let mut report = Report::default();
     while let Some(ended) = jobs.join_next().await {
@@ -86,7 +91,6 @@ impl Job<'_> {
     /// Copies chunks until none is left.
     async fn run(mut self) -> Result<Report, Error> {
         let mut report = Report::default();
-        // Also where another job may be done with everything first: what has the snapshot keeps it.
         while let Some(task) = self.work.next() {
             let Some((rows, bytes)) = self.persist(&task).await? else { continue };
             report.rows += rows;

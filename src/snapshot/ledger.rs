@@ -35,8 +35,8 @@ const BEGIN: &str = "INSERT INTO walferry.copy (name, schema, relation, lsn, sna
 
 const BEGIN_CHUNKS: &str = "INSERT INTO walferry.copy_chunk \
      (name, schema, relation, chunk, part_schema, part, begin_block, end_block, size) \
-     SELECT $1, $2, $3, * FROM pg_catalog.unnest($4::pg_catalog.int4[], $5::pg_catalog.text[], $6::pg_catalog.text[], \
-     $7::pg_catalog.int8[], $8::pg_catalog.int8[], $9::pg_catalog.int8[])";
+     SELECT $1, $2, $3, * FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.int4[]), pg_catalog.unnest($5::pg_catalog.text[]), pg_catalog.unnest($6::pg_catalog.text[]), \
+     pg_catalog.unnest($7::pg_catalog.int8[]), pg_catalog.unnest($8::pg_catalog.int8[]), pg_catalog.unnest($9::pg_catalog.int8[]))";
 
 const FORGET_CHUNKS: &str =
     "DELETE FROM walferry.copy_chunk WHERE name = $1 AND schema = $2 AND relation = $3";

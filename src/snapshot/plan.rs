@@ -161,10 +161,11 @@ impl Plan<'_> {
 
     fn note_progress(&self, table: usize, chunks: &[Chunk]) {
         let copied: Vec<&Chunk> = chunks.iter().filter(|chunk| chunk.rows.is_some()).collect();
-        let size = copied.iter().map(|chunk| chunk.size).sum();
+        let size = |chunk: &Chunk| chunk.size;
         self.copy.monitor.change(table, |progress| {
             progress.rows = rows(chunks);
-            progress.size_copied = size;
+            progress.size = chunks.iter().map(size).sum();
+            progress.size_copied = copied.iter().copied().map(size).sum();
             progress.chunks_left = chunks.len() - copied.len();
             progress.is_whole = progress.chunks_left == 0;
         });
@@ -179,8 +180,10 @@ fn divide(table: &Published, chunk_bytes: u64) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     for part in &table.parts {
         let ranges = part.chunks(chunk_bytes);
-        let size = part.size / u64::try_from(ranges.len()).unwrap_or(1).max(1);
-        for blocks in ranges {
+        let mut left = part.size;
+        for (behind, blocks) in (1..=ranges.len() as u64).rev().zip(ranges) {
+            let size = left / behind;
+            left -= size;
             let number = i32::try_from(chunks.len()).unwrap_or(i32::MAX);
             let (schema, table) = (part.schema.clone(), part.table.clone());
             chunks.push(Chunk { number, schema, table, blocks, size, rows: None });

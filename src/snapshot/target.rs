@@ -26,7 +26,8 @@ const TABLES: &str = "SELECT w.at, c.oid, c.relkind = 'p', \
      c.relkind = 'r' AND c.relpersistence <> 't' AND pg_catalog.has_table_privilege(c.oid, 'TRUNCATE') \
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k \
      WHERE k.confrelid = c.oid AND k.conrelid <> c.oid AND k.contype = 'f') \
-     FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY AS w(schema, name, at) \
+     FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) \
+     WITH ORDINALITY AS w(schema, name, at) \
      JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema \
      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p', 'f')";
 

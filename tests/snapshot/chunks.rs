@@ -39,10 +39,9 @@ fn museum_14_chunks_hold_all_rows_of_the_snapshot_while_others_write() {
             assert_eq!(report.expect("a copy").rows, 40_000);
         });
         assert_eq!(stage.target_now(&rows_of("t")), expected);
-        let chunks = stage.target_now(
-            "SELECT count(*) > 50, count(*) FILTER (WHERE end_block IS NULL) FROM walferry.copy_chunk",
-        );
-        assert!(chunks.contains("t |     1"), "{chunks}");
+        let chunks =
+            "SELECT count(*) > 50 AND count(*) FILTER (WHERE end_block IS NULL) = 1 FROM walferry.copy_chunk";
+        assert_eq!(stage.target_now(chunks).trim(), "t");
     });
 }
 
@@ -63,7 +62,7 @@ fn tables_without_rows_are_whole_at_once() {
     on_each_server(|server| {
         let stage = Stage::new(
             server,
-            &format!("{TABLE}; CREATE TABLE emptied (id int); CREATE TABLE columnless ()"),
+            &format!("{TABLE}; CREATE TABLE emptied (id int PRIMARY KEY); CREATE TABLE columnless ()"),
         );
         stage.source("INSERT INTO emptied SELECT generate_series(1, 5000); DELETE FROM emptied; INSERT INTO columnless DEFAULT VALUES");
         let copy = stage.copy().chunk_bytes(8192);

@@ -213,9 +213,8 @@ fn a_table_of_one_chunk_is_frozen_and_one_that_is_referred_to_is_loaded_too() {
         let report = stage.carry(&copy);
         assert_eq!((report.tables, report.rows), (3, 40_000));
         stage.target("ANALYZE");
-        let frozen = "SELECT relname, relallvisible = relpages FROM pg_class WHERE relname IN ('parent', 'child', 'large') ORDER BY 1";
-        let lines = stage.target_now(&format!("\\a\n{frozen}"));
-        let lines: Vec<&str> = lines.lines().filter(|line| line.contains('|')).collect();
-        assert_eq!(lines, ["child|t", "large|f", "parent|f"]);
+        let frozen = "SELECT string_agg(relname || ' ' || (relallvisible > 0), ', ' ORDER BY relname) FROM pg_class \
+             WHERE relname IN ('parent', 'child', 'large')";
+        assert_eq!(stage.target_now(frozen).trim(), "child true, large false, parent false");
     });
 }

@@ -43,7 +43,9 @@ fn sessions_that_have_the_snapshot_go_on_without_its_holder() {
         let monitor = copy.monitor();
         monitor.limit(std::num::NonZeroU64::new(3_000_000));
         let begun = async {
+            let begun = Instant::now();
             while monitor.tables().iter().all(|table| table.rows == 0) {
+                assert!(begun.elapsed() < Duration::from_secs(20), "no chunk is copied");
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             drop(held.holder);
