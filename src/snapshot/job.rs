@@ -170,6 +170,7 @@ async fn transfer(
         passing.work.monitor.keep_pace(bytes).await;
     }
     let counts = splice.finish().await.map_err(at)?;
+    source::require_unchanged(source, &task.chunk.schema, &task.chunk.table).await?;
     if counts.sent != counts.taken {
         return Err(load.incomplete(counts.sent, counts.taken));
     }

@@ -123,6 +123,33 @@ fn lost(snapshot: &Exported, error: Error) -> Error {
     }
 }
 
+/// Looks whether a table was rewritten since the snapshot was made. To be asked in the transaction that has read it, whose
+/// lock then keeps it as it is: the session that has locked all tables may have been lost before.
+pub(super) async fn require_unchanged(
+    connection: &mut Connection,
+    schema: &str,
+    table: &str,
+) -> Result<(), Error> {
+    let changed = format!(
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {} AND c.relfilenode <> pg_catalog.pg_relation_filenode(c.oid)",
+        literal(schema),
+        literal(table)
+    );
+    let is_changed = !connection.simple_query(&changed).await?.is_empty();
+    if is_changed { Err(rewritten(&qualified(schema, table))) } else { Ok(()) }
+}
+
+fn rewritten(table: &str) -> Error {
+    Error::Precondition {
+        problem: format!(
+            "{table} was rewritten or emptied after the snapshot was made, which may not see its rows any more"
+        ),
+        mend: "drop the slot, make a new one with a new snapshot, and copy again: tables that are wholly copied stay"
+            .to_owned(),
+    }
+}
+
 /// The tables of these publications, without what [`measure`] adds.
 pub(super) async fn published(client: &Client, publications: &[String]) -> Result<Vec<Published>, Error> {
     if publications.is_empty() {
@@ -280,15 +307,7 @@ impl Part {
         let number = |column| row.try_get::<_, i64>(column).map_err(looking);
         let number = |column| number(column).map(|number| u64::try_from(number).unwrap_or_default());
         if row.try_get::<_, Option<bool>>(5).map_err(looking)? == Some(true) {
-            return Err(Error::Precondition {
-                problem: format!(
-                    "{} was rewritten or emptied after the snapshot was made, which may not see its rows any more",
-                    self.quoted()
-                ),
-                mend: "drop the slot, make a new one with a new snapshot, and copy again: tables that are wholly copied \
-                       stay"
-                    .to_owned(),
-            });
+            return Err(rewritten(&self.quoted()));
         }
         let is_heap = self.is_ordinary && row.try_get(1).map_err(looking)?;
         let blocks = number(2)? / number(4)?.max(1);

@@ -1,6 +1,7 @@
 //! What was in the source is in the target, to the byte.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use walferry::snapshot::{SnapshotCopy, copied};
 
@@ -84,7 +85,8 @@ fn hostile_texts_arrive_in_text_and_in_binary() {
         for id in 0..400 {
             let text = support::sql::quoted(&support::hostile::text(&mut random));
             let bytes = random.hex(usize::try_from(id % 50).expect("small"));
-            insert.push_str(&format!("INSERT INTO b VALUES ({id}, {text}, '\\x{bytes}');\n"));
+            writeln!(insert, "INSERT INTO b VALUES ({id}, {text}, '\\x{bytes}');")
+                .expect("a String takes all");
         }
         insert.push_str("INSERT INTO b VALUES (-1, NULL, NULL), (-2, 'NULL', ''), (-3, '', '\\x00'), (-4, '\\N', '\\x5c4e');\n");
         stage.source(&format!("BEGIN;\n{insert}INSERT INTO t SELECT *, '{{ok,NULL}}' FROM b;\nCOMMIT;"));

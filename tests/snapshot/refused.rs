@@ -1,5 +1,7 @@
 //! What is refused, and how it is said: nothing of a row, and what to do.
 
+use std::time::{Duration, Instant};
+
 use walferry::{Config, Error};
 
 use crate::stage::{Stage, rows_of, told};
@@ -153,6 +155,37 @@ fn a_table_that_was_rewritten_behind_the_snapshot_is_refused() {
         drop(held);
         let held = stage.snapshot("second");
         assert_eq!(stage.run(&stage.copy(), &held).expect("a copy").rows, 100);
+    });
+}
+
+/// The session is lost that keeps tables from being rewritten while others are copied.
+#[test]
+fn a_table_that_is_rewritten_while_others_are_copied_is_refused_too() {
+    on_each_server(|server| {
+        let stage = Stage::new(server, &format!("{TABLE}; CREATE TABLE large (id int PRIMARY KEY)"));
+        stage.source("INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i; INSERT INTO large SELECT generate_series(1, 30000)");
+        let held = stage.snapshot("slot");
+        let copy = stage.copy().jobs(1);
+        let monitor = copy.monitor();
+        monitor.limit(std::num::NonZeroU64::new(200_000));
+        let error = std::thread::scope(|scope| {
+            let (stage, monitor) = (&stage, &monitor);
+            let rewritten = scope.spawn(move || {
+                let deadline = Instant::now() + Duration::from_secs(20);
+                while monitor.tables().iter().all(|table| table.bytes == 0) && Instant::now() < deadline {}
+                let held =
+                    "SELECT pid FROM pg_locks WHERE mode = 'AccessShareLock' AND relation = 't'::regclass";
+                stage.source(&format!("SELECT pg_terminate_backend(pid) FROM ({held}) l"));
+                stage.source("ALTER TABLE t ALTER id TYPE bigint");
+                monitor.limit(None);
+            });
+            let error = stage.run(&copy, &held).expect_err("no rows are left");
+            rewritten.join().expect("it is rewritten");
+            error
+        });
+        assert!(told(&error).contains("\"public\".\"t\" was rewritten"), "{error}");
+        assert_eq!(stage.target_now("SELECT count(*) FROM t").trim(), "0");
+        assert_eq!(stage.copied().len(), 1, "the other one is there");
     });
 }
 
