@@ -125,6 +125,25 @@ fn columns_are_matched_by_name_and_their_types_may_differ() {
     });
 }
 
+/// A number in binary, which is another table's on the other side.
+#[test]
+fn the_name_of_an_object_arrives_as_a_name() {
+    on_each_server(|server| {
+        let stage = Stage::new(server, "");
+        stage.target("CREATE TABLE numbers_are_others_here (id int)");
+        for create in [Stage::source, Stage::target] {
+            create(
+                &stage,
+                "CREATE TABLE named (id int, r regclass, a regtype[]); CREATE TYPE kind AS ENUM ('a')",
+            );
+        }
+        stage.source("INSERT INTO named VALUES (1, 'named', '{kind,int4}'), (2, NULL, NULL)");
+        stage.carry(&stage.copy());
+        let all = "SELECT * FROM named ORDER BY id";
+        assert_eq!(stage.target_now(all), stage.source(&format!("\\t on\n{all};")));
+    });
+}
+
 #[test]
 fn row_filters_and_column_lists_hold() {
     let stage = Stage::new(
