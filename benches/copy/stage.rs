@@ -46,7 +46,7 @@ impl Stage {
         source.psql("source", "INSERT INTO field SELECT repeat('0123456789', 20000000)");
         source.psql(
             "source",
-            "CREATE PUBLICATION both FOR TABLE a, b; CREATE PUBLICATION field FOR TABLE field",
+            "CREATE PUBLICATION tables FOR TABLE a, b; CREATE PUBLICATION field FOR TABLE field",
         );
         source.psql("source", "VACUUM ANALYZE");
         let bytes = source.psql("source", "SELECT pg_table_size('a') + pg_table_size('b')");

@@ -46,8 +46,8 @@ impl Way {
     pub(crate) fn run(self, stage: &Stage) -> Run {
         stage.make_target();
         let run = match self {
-            Self::Ours1 => ours(stage, "both", 1),
-            Self::Ours2 => ours(stage, "both", 2),
+            Self::Ours1 => ours(stage, "tables", 1),
+            Self::Ours2 => ours(stage, "tables", 2),
             Self::Pipe1 => timed(|| ["a", "b"].iter().for_each(|table| pipe(stage, table))),
             Self::Pipe2 => timed(|| {
                 std::thread::scope(|scope| {
@@ -128,7 +128,7 @@ fn native(stage: &Stage) -> Run {
     let source = stage.source.conninfo("source").replace('\'', "''");
     let target = |sql: &str| stage.target.psql("run", sql);
     let run = timed(|| {
-        target(&format!("CREATE SUBSCRIPTION bench CONNECTION '{source}' PUBLICATION both"));
+        target(&format!("CREATE SUBSCRIPTION bench CONNECTION '{source}' PUBLICATION tables"));
         target(
             "DO $$ BEGIN
                 WHILE EXISTS (SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r') LOOP
