@@ -286,6 +286,11 @@ impl Published {
         self.parts.iter().map(|part| part.size).sum()
     }
 
+    /// Whether all its rows are in ordinary tables.
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.parts.iter().all(|part| part.is_ordinary)
+    }
+
     pub(super) fn quoted(&self) -> String {
         qualified(&self.schema, &self.name)
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Error as SqlError};
 
+use super::chunk;
 use super::columns::{Column, columns, identifier, qualified};
 use super::ledger::Chunk;
 use super::source::{OPTIONAL_SETTINGS, Published};
@@ -50,6 +51,8 @@ pub(super) struct Load {
     filter: Option<String>,
     format: &'static str,
     is_partitioned: bool,
+    /// Whether all rows of a part can be had without a query, which costs the server less.
+    is_plain: bool,
 }
 
 pub(super) async fn look(config: &Config) -> Result<SqlConnection, Error> {
@@ -142,6 +145,10 @@ impl Load {
             filter: source.filter.clone(),
             format: if is_binary { "binary" } else { "text" },
             is_partitioned: target.is_partitioned,
+            // A list of generated columns, or of none, only a query takes.
+            is_plain: source.is_ordinary()
+                && !copied.is_empty()
+                && !copied.iter().any(|(from, _)| from.is_generated),
         })
     }
 
@@ -163,6 +170,9 @@ impl Load {
     pub(super) fn read(&self, chunk: &Chunk) -> String {
         let from = qualified(&chunk.schema, &chunk.table);
         let filter = self.filter.as_ref().map(|filter| format!("({filter})"));
+        if self.is_plain && filter.is_none() && chunk.blocks == chunk::ALL {
+            return format!("COPY {from} ({}) TO STDOUT (FORMAT {})", self.columns, self.format);
+        }
         let conditions: Vec<String> = filter.into_iter().chain(chunk.blocks.predicate()).collect();
         let filtered = if conditions.is_empty() { "" } else { " WHERE " };
         format!(
