@@ -308,6 +308,24 @@ impl ServerError {
         }
     }
 
+    /// The same for a statement that rows were given to: a message that may quote one becomes the detail.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn without_values(self) -> Self {
+        if !self.may_quote() {
+            return self;
+        }
+        let said = [Some(self.message), self.detail, self.hint];
+        let words = said.into_iter().flatten().collect::<Vec<_>>().join("\n");
+        Self { message: WITHHELD.to_owned(), detail: Some(words), hint: None, ..self }
+    }
+
+    /// Whether the primary message may quote a value: of a data exception it does (`invalid input syntax for type
+    /// integer: "…"`), and what a function raises may say anything.
+    #[cfg(feature = "postgres")]
+    fn may_quote(&self) -> bool {
+        matches!(self.sqlstate.as_bytes(), [b'2', b'2', ..] | [b'P', b'0', ..])
+    }
+
     fn is_retryable(&self) -> bool {
         matches!(self.sqlstate.as_bytes(), b"55006" | b"53300" | b"57P01" | b"57P02" | b"57P03" | [b'0', b'8', ..])
             // 08P01 says that the two sides do not understand each other; they will not tomorrow either.
@@ -344,6 +362,10 @@ impl ServerError {
         })
     }
 }
+
+/// What stands in place of a message that may quote a row.
+#[cfg(feature = "postgres")]
+const WITHHELD: &str = "the server's words for it may quote a row and are left out here; its log has them";
 
 const NO_PUBLICATION: &str = "changes from before the publication existed can't be read through it: make the publication first, the slot second";
 

@@ -18,7 +18,7 @@ pub(crate) const GULP: usize = 64 * 1024;
 const LARGE: usize = 1024 * 1024;
 
 /// The longest message that the server can build: a `StringInfo` of `MaxAllocSize` bytes, and the length itself.
-const LIMIT: usize = 0x3FFF_FFFF + 4;
+pub(super) const LIMIT: usize = 0x3FFF_FFFF + 4;
 
 /// The longest message before the server has proved who it is.
 ///
@@ -196,7 +196,7 @@ impl Decoder for Codec {
 }
 
 /// Gives the next read a gulp of room, and no more: the claimed length is never allocated before its bytes arrive.
-fn make_room(buffer: &mut BytesMut) {
+pub(super) fn make_room(buffer: &mut BytesMut) {
     if buffer.capacity() - buffer.len() < GULP / 4 {
         buffer.reserve(GULP);
     }

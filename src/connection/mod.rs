@@ -24,6 +24,8 @@ mod auth;
 mod codec;
 mod command;
 mod config;
+#[cfg(feature = "postgres")]
+mod copy;
 mod copy_both;
 mod dial;
 mod keepalive;
@@ -60,6 +62,8 @@ pub(crate) use command::tests::{connected, connected_over, connected_to};
 #[cfg(feature = "postgres")]
 pub(crate) use config::{Address, RootCert};
 pub use config::{ChannelBinding, Config, ConfigError, ParameterPlace, SslMode};
+#[cfg(feature = "postgres")]
+pub(crate) use copy::{Side, Splice};
 #[cfg(feature = "postgres")]
 pub(crate) use ordinary::{SqlConnection, make_room, sql_error};
 pub use slot::{CreatedSlot, InUse, SlotName, SlotNameError, SlotOptions, SlotState, Snapshot};

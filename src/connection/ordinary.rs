@@ -23,9 +23,6 @@ use crate::error::{Error, ServerError};
 /// What a server says at the least to let somebody in: `AuthenticationOk`, and `ReadyForQuery` outside of a transaction.
 const GREETING: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 
-/// What stands in place of a message that may quote a row.
-const WITHHELD: &str = "the server's words for it may quote a row and are left out here; its log has them";
-
 /// A session for SQL. Dropping it closes the socket at once: the server rolls back what is open, as soon as it notices.
 pub(crate) struct SqlConnection {
     client: Client,
@@ -119,26 +116,14 @@ fn server_error(refusal: &tokio_postgres::error::DbError) -> ServerError {
     let severity = refusal
         .parsed_severity()
         .map_or_else(|| refusal.severity().to_owned(), |severity| severity.to_string());
-    let sqlstate = refusal.code().code().to_owned();
-    let said = [Some(refusal.message()), refusal.detail(), refusal.hint()];
-    if may_quote(&sqlstate) {
-        let words = said.into_iter().flatten().collect::<Vec<_>>().join("\n");
-        return ServerError {
-            severity,
-            sqlstate,
-            message: WITHHELD.to_owned(),
-            detail: Some(words),
-            hint: None,
-        };
-    }
-    let [_, detail, hint] = said.map(|words| words.map(str::to_owned));
-    ServerError { severity, sqlstate, message: refusal.message().to_owned(), detail, hint }
-}
-
-/// Whether the primary message of such an error may quote a value: of a data exception it does (`invalid input syntax
-/// for type integer: "…"`), and what a function raises may say anything.
-fn may_quote(sqlstate: &str) -> bool {
-    matches!(sqlstate.as_bytes(), [b'2', b'2', ..] | [b'P', b'0', ..])
+    let error = ServerError {
+        severity,
+        sqlstate: refusal.code().code().to_owned(),
+        message: refusal.message().to_owned(),
+        detail: refusal.detail().map(str::to_owned),
+        hint: refusal.hint().map(str::to_owned),
+    };
+    error.without_values()
 }
 
 /// A socket on which a session has begun, for a client that wants to begin one.

@@ -7,11 +7,15 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
+#[cfg(feature = "postgres")]
+use bytes::Buf as _;
 use bytes::BytesMut;
 use futures_core::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+#[cfg(feature = "postgres")]
+use super::codec::make_room;
 use super::codec::{BackendMessage, Codec, FrontendMessage, GULP, WireError};
 use super::socket::Socket;
 use crate::error::Error;
@@ -136,6 +140,33 @@ impl Transport {
     /// The next message. The end of the connection is [`Error::Closed`].
     pub(crate) async fn message(&mut self) -> Result<BackendMessage, Error> {
         std::future::poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// What has been read beyond the last message.
+    #[cfg(feature = "postgres")]
+    pub(super) fn buffered(&self) -> &[u8] {
+        &self.read
+    }
+
+    /// Takes bytes from the front of what has been read.
+    #[cfg(feature = "postgres")]
+    pub(super) fn take(&mut self, bytes: usize) {
+        self.read.advance(bytes);
+    }
+
+    /// Reads more, behind what has been read. The end of the connection is an error.
+    #[cfg(feature = "postgres")]
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        make_room(&mut self.read);
+        let read = ready!(pin!(self.socket.read_buf(&mut self.read)).poll(cx)).map_err(receiving)?;
+        Poll::Ready(if read == 0 { Err(self.closed()) } else { Ok(()) })
+    }
+
+    /// Sends bytes that are framed already, as many as go at once. Nothing may wait in the write buffer.
+    #[cfg(feature = "postgres")]
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, bytes)).map_err(sending)?;
+        Poll::Ready(if written == 0 { Err(sending(io::ErrorKind::WriteZero.into())) } else { Ok(written) })
     }
 
     /// The socket, and what has been read from it beyond the last message.

@@ -105,3 +105,13 @@ pub(crate) fn holds_object_names(oid: Oid) -> bool {
     let is_array = matches!(u32::from(oid), 1008 | 2207..=2211 | 3735 | 3770 | 4090 | 4097 | 4192);
     is_object_name(oid) || is_array || oid >= Oid::FIRST_UNPINNED
 }
+
+/// Whether the binary form of a type means the same on another server, and is read there.
+///
+/// A number of a type that stands inside a value means another type there, if it is one of users; so does that of an object.
+#[cfg(feature = "postgres")]
+pub(crate) fn is_portable_in_binary(oid: Oid) -> bool {
+    // tsquery, int2vector, oidvector, and their arrays: no server reads an empty one in binary, though each sends it.
+    let is_one_way = matches!(u32::from(oid), 3615 | 3645 | 22 | 1006 | 30 | 1013);
+    !is_one_way && !holds_object_names(oid)
+}

@@ -93,6 +93,8 @@ pub use self::error::{ValueError, ValueErrorKind};
 pub use self::field::Field;
 pub use self::float::{Float4, Float8};
 pub use self::geometric::{Circle, GeoBox, Line, Lseg, Path, Point, Polygon};
+#[cfg(feature = "postgres")]
+pub(crate) use self::leaf::is_portable_in_binary;
 #[cfg(feature = "net")]
 pub(crate) use self::leaf::{holds_object_names, is_object_name};
 pub use self::network::{Cidr, Inet, MacAddr, MacAddr8};

@@ -7,7 +7,7 @@ use super::table::{Table, TableColumn, quoted};
 use super::{drift, encode};
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, Relation, ReplicaIdentity};
-use crate::value::{TypeKind, Types, holds_object_names};
+use crate::value::{TypeKind, Types, is_portable_in_binary};
 use crate::{Oid, Row};
 
 /// One table of the source beside the target's of the same name.
@@ -218,17 +218,13 @@ fn assignable(relation: &Relation, table: &Table) -> Vec<String> {
     first.into_iter().chain(rest).map(|column| identifier(&column.name)).collect()
 }
 
-/// A number of a type that stands inside a binary value means another type there, if it is one of users; so does that of an
-/// object. The label of an enum is its text.
+/// The label of an enum is its text.
 fn takes_binary(source: Oid, types: &Types, target: &TableColumn) -> bool {
     let Some(base) = types.base(source).filter(|_| target.reads_binary) else { return false };
     if let TypeKind::Enum { .. } = &base.kind {
         return target.is_enum && quoted(&base.schema, &base.name) == target.type_name;
     }
-    // tsquery, int2vector, oidvector, and their arrays: no server reads an empty one in binary, though each sends it.
-    let is_one_way = matches!(u32::from(base.oid), 3615 | 3645 | 22 | 1006 | 30 | 1013);
-    let reads = !is_one_way && !holds_object_names(base.oid);
-    base.oid < Oid::FIRST_UNPINNED && base.oid == target.type_oid && reads
+    base.oid == target.type_oid && is_portable_in_binary(base.oid)
 }
 
 pub(super) fn quoted_target(relation: &Relation) -> String {
