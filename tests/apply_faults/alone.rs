@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use walferry::Lsn;
-use walferry::sink::postgres::{ApplyErrorKind, OnConflict};
+use walferry::session::Fingerprint;
+use walferry::sink::postgres::{ApplyError, ApplyErrorKind, OnConflict, PostgresSink};
+use walferry::sink::{Batch, ChangeSink, Progress, SinkKind};
 
 use crate::singly::Singly;
 use crate::support::on_each_server;
@@ -138,6 +140,56 @@ fn a_change_alone_is_marked_with_where_it_ends() {
             }
         };
         assert_eq!(sides.through(|| Singly::new(sides.sink(true).origin("o"), &before)), 0);
+        sides.assert_equal(&["t"]);
+    });
+}
+
+/// A sink whose target has lost what was written last when it is flushed: as a standby has that took over.
+struct Behind<'a>(PostgresSink, &'a Sides);
+
+impl ChangeSink for Behind<'_> {
+    type Error = ApplyError;
+
+    async fn write(&mut self, batch: Batch) -> Result<(), ApplyError> {
+        self.0.write(batch).await
+    }
+
+    async fn flush(&mut self) -> Result<(), ApplyError> {
+        // Behind what was written.
+        self.0.progress().await?;
+        let stands = progress(self.1);
+        let move_to =
+            |lsn: &str| self.1.at_target(&format!("UPDATE walferry.progress SET resume_lsn = '{lsn}'"));
+        move_to("0/1");
+        let beside = self.0.flush_beside().expect("it can flush beside");
+        assert!(!beside.await, "what the target hasn't got is not durable");
+        move_to(&stands.to_string());
+        self.0.flush().await
+    }
+
+    async fn rollback(&mut self) -> Result<(), ApplyError> {
+        self.0.rollback().await
+    }
+
+    fn kind(&self) -> SinkKind {
+        self.0.kind()
+    }
+
+    async fn progress(&mut self) -> Result<Progress, ApplyError> {
+        self.0.progress().await
+    }
+
+    async fn set_progress(&mut self, progress: &Fingerprint) -> Result<(), ApplyError> {
+        self.0.set_progress(progress).await
+    }
+}
+
+#[test]
+fn a_flush_by_another_session_that_does_not_find_the_progress_is_none() {
+    on_each_server(|server| {
+        let sides = sides(server);
+        sides.at_source("INSERT INTO t VALUES (8, 0, 9)");
+        sides.through(|| Behind(sides.sink(true), &sides));
         sides.assert_equal(&["t"]);
     });
 }

@@ -103,9 +103,10 @@ impl Applier {
         Ok(())
     }
 
-    /// Whether a flush would have anything to do.
-    pub(super) fn is_unflushed(&self) -> bool {
-        !self.is_open && self.is_unflushed
+    /// Up to where a flush would make durable what isn't yet; `None` where it would have nothing to do.
+    pub(super) fn unflushed(&self) -> Option<Lsn> {
+        let progress = self.progress.as_ref().filter(|_| !self.is_open && self.is_unflushed)?;
+        Some(progress.resume_lsn)
     }
 
     /// Forgets what there is of a transaction whose end hasn't come.

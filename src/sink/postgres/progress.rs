@@ -9,9 +9,9 @@ use tokio_postgres::types::ToSql;
 use super::error::{ApplyError, ApplyErrorKind};
 use super::session::{Session, failed};
 use super::statement::surely;
-use crate::Lsn;
 use crate::connection::make_room;
 use crate::session::Fingerprint;
+use crate::{Lsn, quote};
 
 const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.progress') IS NOT NULL";
 
@@ -129,8 +129,25 @@ pub(super) async fn write(
 /// Makes everything durable that was committed: a commit that waits for the log waits for all that is before it there.
 /// `durably` is what it has to wait for.
 pub(super) async fn flush(client: &Client, durably: &str) -> Result<(), ApplyError> {
-    let sql = format!(
-        "BEGIN; SET LOCAL synchronous_commit = {durably}; SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT"
-    );
+    let sql = flush_behind("", durably);
     client.batch_execute(&sql).await.map_err(|error| failed("flushing the target", error))
+}
+
+/// The same for another session: fails where the progress isn't that far. What it finds there is in the log before its commit.
+pub(super) fn flush_found(name: &str, position: Lsn, durably: &str) -> String {
+    let mut quoted = Vec::new();
+    quote::literal(&mut quoted, name.as_bytes());
+    let name = String::from_utf8_lossy(&quoted).into_owned();
+    let found = format!(
+        "SELECT 1 / (pg_catalog.count(*) = 1)::pg_catalog.int4 FROM walferry.progress \
+         WHERE name = {name} AND resume_lsn >= '{position}'::pg_catalog.pg_lsn;"
+    );
+    flush_behind(&found, durably)
+}
+
+fn flush_behind(check: &str, durably: &str) -> String {
+    format!(
+        "BEGIN; SET LOCAL synchronous_commit = {durably}; {check} \
+         SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT"
+    )
 }

@@ -143,7 +143,7 @@ async fn work(options: Options, mut inbox: mpsc::UnboundedReceiver<Ordered>) -> 
     let mut applier = Applier::new(session, options.name, options.gathers, options.monitor);
     applier.conflicts = Conflicts::new(options.on_conflict);
     applier.origin = options.origin;
-    let mut flusher = Flusher::new(options.config, applier.session.durably.clone());
+    let mut flusher = Flusher::new(options.config, applier.name.clone(), applier.session.durably.clone());
     while let Some((order, room)) = inbox.recv().await {
         drop(room);
         // Who asked may have gone: then nobody wants the answer.
@@ -157,8 +157,10 @@ async fn work(options: Options, mut inbox: mpsc::UnboundedReceiver<Ordered>) -> 
                 applier.flush().await?;
                 let _ = answer.send(());
             }
-            Order::FlushBeside(answer) if applier.is_unflushed() => flusher.flush(answer),
-            Order::FlushBeside(answer) => _ = answer.send(()),
+            Order::FlushBeside(answer) => match applier.unflushed() {
+                Some(position) => flusher.flush(position, answer),
+                None => _ = answer.send(()),
+            },
             Order::Rollback(answer) => {
                 applier.rollback().await?;
                 let _ = answer.send(());
