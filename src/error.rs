@@ -343,11 +343,14 @@ impl ServerError {
                 "create the slot before its stream; pg_replication_slots lists those that exist, and a temporary one is gone with \
                  its connection"
             }
-            b"42501" => "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION",
+            // As versions up to 15 put it, and from 16 on.
+            b"42501" if ["replication", "WAL sender"].iter().any(|word| self.message.contains(word)) => {
+                "the role needs the REPLICATION attribute: ALTER ROLE … REPLICATION"
+            }
             b"22P05" => {
                 "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
             }
-            b"42883" => "a column has no binary form; ask for text",
+            b"42883" if self.message.contains("binary") => "a column has no binary form; ask for text",
             b"28000" => {
                 "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
             }
@@ -405,6 +408,11 @@ mod tests {
             assert!(hint.contains("max_slot_wal_keep_size"), "{hint}");
         }
         assert!(told("42704", "replication slot \"s\" does not exist").contains("temporary"));
+        let start = "must be superuser or replication role to start walsender";
+        for message in [start, "permission denied to start WAL sender"] {
+            assert!(told("42501", message).contains("REPLICATION"), "{message}");
+        }
+        assert_eq!(told("42501", "permission denied for table orders"), "");
         assert_eq!(told("55000", "something else"), "");
     }
 
