@@ -85,6 +85,22 @@ pub async fn copied(target: &Config, name: &str) -> Result<Vec<Copied>, Error> {
     rows.into_iter().map(|(schema, table, lsn)| Ok(Copied { schema, table, lsn: position(&lsn)? })).collect()
 }
 
+/// Records in the target that these tables are there as the source had them at these positions, although nothing was copied
+/// under that name: both sides were found to be equal.
+pub(crate) async fn record(target: &Client, name: &str, tables: &[Copied]) -> Result<(), Error> {
+    let ledger = Ledger::new(target, name);
+    ledger.prepare().await?;
+    let recorded = async {
+        target.batch_execute("BEGIN").await?;
+        for Copied { schema, table, lsn } in tables {
+            ledger.forget((schema, table)).await?;
+            ledger.begin((schema, table), &Exported::new("", *lsn), &[]).await?;
+        }
+        target.batch_execute("COMMIT").await
+    };
+    recorded.await.map_err(|error| sql_error("while recording what is there already", error))
+}
+
 /// Removes from the target what is known of copies under that name. The rows of the tables stay.
 ///
 /// A later [`run`](super::SnapshotCopy::run) then takes them for somebody else's, and refuses to add to them.

@@ -52,6 +52,7 @@ use crate::Lsn;
 use crate::connection::Config;
 use crate::error::Error;
 
+pub(crate) use ledger::record;
 pub use ledger::{Copied, copied, forget};
 pub use monitor::{Monitor, TableProgress};
 

@@ -53,11 +53,13 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const PUBLICATIONS: &str =
     "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication WHERE pubname = ANY ($1)";
 
-/// Without what is a partition of another one in the list: its rows have that one's name.
+/// Without what is a partition of another one in the list: its rows have that one's name. What another migration keeps in a
+/// database is none of its data.
 const TABLES: &str = "WITH listed AS (\
      SELECT DISTINCT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, {columns} \
      FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
-     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename WHERE p.pubname = ANY ($1)) \
+     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename \
+     WHERE p.pubname = ANY ($1) AND n.nspname <> 'walferry') \
      SELECT * FROM listed l WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(l.oid) AS a(oid) \
      JOIN listed o ON o.oid = a.oid WHERE o.oid <> l.oid)";
 

@@ -113,7 +113,7 @@ pub(super) async fn published(client: &Client, publication: &str) -> Result<Opti
          ({columns})::pg_catalog.text[] \
          FROM pg_catalog.pg_publication_tables p JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname \
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename \
-         WHERE p.pubname = $1::pg_catalog.text"
+         WHERE p.pubname = $1::pg_catalog.text AND n.nspname <> 'walferry'"
     );
     let rows = client.query(&sql, &[&publication]).await.map_err(failed)?;
     let read = |row: &Row| {
