@@ -25,10 +25,12 @@ pub(super) const CHECKS: &[Check] = &[
         since: 14,
         look: Look::Here(
             "SELECT current_user AS role, publication FROM given WHERE current_setting('is_superuser') = 'off'
-               AND NOT EXISTS (SELECT FROM pg_publication WHERE pubname = given.publication)",
+               AND NOT EXISTS (SELECT FROM pg_publication WHERE pubname = given.publication)
+               AND (NOT has_database_privilege(current_database(), 'CREATE')
+                 OR EXISTS (SELECT FROM stored JOIN pg_class c USING (oid) WHERE NOT pg_has_role(c.relowner, 'USAGE')))",
         ),
         subject: "{role:i}",
-        reason: "there is no publication yet, and only a superuser may make one for all tables",
+        reason: "there is no publication yet, and the role may not make it: for all tables a superuser may, for those that there are their owner, with CREATE on the database",
         mend: "CREATE PUBLICATION {publication:i} FOR ALL TABLES; -- as a superuser",
     },
     Check {
