@@ -19,20 +19,19 @@ const RECORD: &str =
 
 const READ: &str = "SELECT object FROM walferry.made WHERE name = $1 AND kind = $2";
 
-const FORGET: &str = "DELETE FROM walferry.made WHERE name = $1";
-
 /// What kind of thing was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Made {
     /// A replication slot of the source.
     Slot,
     /// A publication of the source.
-    #[expect(dead_code, reason = "who makes it comes next")]
     Publication,
     /// What stands in a schema before its rows.
     PreData,
     /// Something that is made when the rows are there.
     PostData,
+    /// The setting that closes the source's database to writers. The object is what it was set to before.
+    Fence,
 }
 
 impl Made {
@@ -42,6 +41,7 @@ impl Made {
             Self::Publication => "publication",
             Self::PreData => "pre-data",
             Self::PostData => "post-data",
+            Self::Fence => "fence",
         }
     }
 }
@@ -82,16 +82,4 @@ pub(crate) async fn made(
         rows.iter().map(|row| row.try_get(0)).collect()
     };
     read.await.map_err(|error| sql_error("while reading what the migration has made", error))
-}
-
-/// Forgets all that the migration has made: when it is dropped, or is to stay for good.
-#[expect(dead_code, reason = "who cleans up comes next")]
-pub(crate) async fn forget_made(client: &Client, migration: &SlotName) -> Result<(), Error> {
-    let exists = client.query_one(EXISTS, &[]).await.and_then(|row| row.try_get::<_, bool>(0));
-    let forgotten = match exists {
-        Ok(true) => client.execute(FORGET, &[&migration.as_str()]).await.map(|_| ()),
-        Ok(false) => Ok(()),
-        Err(error) => Err(error),
-    };
-    forgotten.map_err(|error| sql_error("while forgetting what the migration has made", error))
 }

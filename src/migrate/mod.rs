@@ -1,14 +1,42 @@
 //! One database into another, with minimal downtime: a composition of everything else.
+//!
+//! ```text
+//!   Migration ─┬─ examine    what is in the way                       (doctor)
+//!              ├─ Run        publication, slot, schema, copy, follow  (schema, snapshot, guard, sequence)
+//!              ├─ hold       both sides at one position  ──► Verify
+//!              ├─ Cutover    fence, drain, sequences, verify, open
+//!              └─ clean_up   nothing is left behind
+//! ```
+//!
+//! [The guide](crate::guide::migration) tells how, and what each step relies on.
 
+mod cleanup;
+mod cutover;
 pub mod doctor;
+mod fence;
+mod follow;
 pub mod guard;
+mod hold;
+mod lead;
 mod made;
+mod publication;
+mod reverse;
+mod run;
 pub mod schema;
 pub mod sequence;
+mod state;
+mod status;
 pub mod verify;
 
-use crate::connection::{Config, SlotName, SqlConnection};
+use crate::connection::{Config, SlotName, SqlConnection, sql_error};
 use crate::error::Error;
+use crate::quote;
+
+pub use self::cutover::{CutOver, Cutover, PlannedStep};
+pub use self::hold::Held;
+pub use self::run::{Goal, Monitor, Outcome, Run, Stage};
+pub use self::state::Phase;
+pub use self::status::Status;
 
 /// From where to where, and by which slot and publication.
 ///
@@ -51,7 +79,18 @@ impl Migration {
         SqlConnection::connect(&self.source).await
     }
 
+    /// Also to a database that is closed to writers: the source of a cutover, when the stream back is followed.
     pub(crate) async fn connect_target(&self) -> Result<SqlConnection, Error> {
-        SqlConnection::connect(&self.target).await
+        let connection = SqlConnection::connect(&self.target).await?;
+        let opened = connection.client().batch_execute("SET default_transaction_read_only = off").await;
+        opened.map_err(|error| sql_error("preparing the session with the target", error))?;
+        Ok(connection)
     }
+}
+
+/// A name as SQL has it.
+fn identifier(name: &str) -> String {
+    let mut out = Vec::new();
+    quote::identifier(&mut out, name);
+    String::from_utf8_lossy(&out).into_owned()
 }

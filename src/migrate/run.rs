@@ -1,0 +1,488 @@
+//! From nothing to following: the publication, the slot, the copy, and what comes behind it.
+
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Migration;
+use super::guard::{Advice, Guard};
+use super::hold::temporary_name;
+use super::lead::Lead;
+use super::made::{self, Made};
+use super::schema::SchemaOptions;
+use super::state::{Phase, State};
+use crate::connection::{Connection, SlotOptions, Snapshot, SqlConnection, sql_error};
+use crate::error::Error;
+use crate::pipeline::Statistics;
+use crate::snapshot::{self, Copied, Exported, SnapshotCopy};
+use crate::{Lsn, pipeline, trace};
+
+/// For a process that was killed, whose lead ends with its session; and for one that holds both sides for a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a transaction of the source may hold up the making of the slot.
+const SLOT_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often it is looked whether somebody wants the lead.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How often the publication is looked at for new tables, and the sequences are carried.
+const TEND: Duration = Duration::from_secs(10);
+
+/// When a run is at its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Goal {
+    /// When it is told to.
+    #[default]
+    Follow,
+    /// When everything is copied. The sequences are set then, and the slot is dropped.
+    Copy,
+    /// When the target has everything that the source had when the run began.
+    Current,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was told to end: another run goes on where this one stopped.
+    Stopped,
+    /// The goal is reached; the position of the source up to which the target has everything.
+    Done(Lsn),
+    /// The migration is being cut over, or was.
+    CutOver,
+}
+
+/// Copies, and follows: whatever was done before is not done again.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), walferry::Error> {
+/// use walferry::migrate::{Migration, Run};
+///
+/// let (old, new) = ("postgresql://old.example.org/shop".parse()?, "postgresql://new.example.org/shop".parse()?);
+/// let migration = Migration::new(old, new, "shop".try_into().expect("a slot's name"), "shop");
+/// let outcome = Run::new(migration).jobs(2).run(std::future::pending()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a run does nothing before it runs"]
+pub struct Run {
+    migration: Migration,
+    jobs: usize,
+    schema: Option<Schema>,
+    goal: Goal,
+    guard: Option<Guard>,
+    monitor: Monitor,
+}
+
+/// How the schema is carried.
+#[derive(Debug)]
+struct Schema {
+    options: SchemaOptions,
+    /// The dump.
+    archive: PathBuf,
+}
+
+/// What a run does just now.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Stage {
+    /// It looks, and makes what is missing.
+    #[default]
+    Preparing,
+    /// The schema is carried over, but for indexes and constraints.
+    Schema,
+    /// Tables are being copied.
+    Copying(snapshot::Monitor),
+    /// Indexes and constraints are being made.
+    Indexes,
+    /// Changes are being followed.
+    Following(pipeline::Monitor),
+}
+
+/// Looks at a run. Clones look at the same.
+#[derive(Debug, Clone, Default)]
+pub struct Monitor(Arc<Mutex<Stage>>);
+
+impl Monitor {
+    /// What it does just now.
+    pub fn stage(&self) -> Stage {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn enter(&self, stage: Stage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+}
+
+/// Why following came to an end.
+#[derive(Debug)]
+enum Turn {
+    Stopped,
+    Reached,
+    /// Somebody wants the lead.
+    Wanted,
+    /// The publication has tables that aren't copied.
+    NewTables,
+    /// The session that had the lead was lost.
+    Lost(Error),
+}
+
+impl Run {
+    /// Of one job, without the schema, until it is told to end.
+    pub fn new(migration: Migration) -> Self {
+        Self {
+            migration,
+            jobs: 1,
+            schema: None,
+            goal: Goal::default(),
+            guard: None,
+            monitor: Monitor::default(),
+        }
+    }
+
+    /// How many tables, or parts of tables, are copied at once.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// Carries the schema, too, by `pg_dump`: without indexes and constraints before the copy, and those behind it. The dump is
+    /// kept in `folder`, or in one of the slot's name in the current one.
+    pub fn schema(mut self, options: SchemaOptions, folder: Option<PathBuf>) -> Self {
+        let folder = folder.unwrap_or_else(|| PathBuf::from(self.migration.slot().as_str()));
+        self.schema = Some(Schema { options, archive: folder.join("schema.dump") });
+        self
+    }
+
+    /// When it is at its end.
+    pub fn goal(mut self, goal: Goal) -> Self {
+        self.goal = goal;
+        self
+    }
+
+    /// Looks every ten seconds at what the slot makes the source keep, and tells the log when that is much; drops the slot and
+    /// ends, if the guard was made to [give up](Guard::lose_the_migration_beyond_budget).
+    ///
+    /// A copy isn't slowed: nothing comes through the slot before it is done, and the later that is, the more is kept.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
+    /// What it does, to look at while it runs.
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Runs until the goal is reached, or until `shutdown` is ready. In the midst of the copy, that ends it at once: what isn't
+    /// recorded is copied again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Precondition`] when something is missing that the run can't make; whatever copying and following end in.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let Some(mut guard) = self.guard.take() else { return Box::pin(self.unguarded(shutdown)).await };
+        tokio::select! {
+            // All of it lies in there: too much for the stack of whoever calls.
+            outcome = Box::pin(self.unguarded(shutdown)) => return outcome,
+            () = until_beyond(&mut guard, &self.migration) => {}
+        }
+        // All that ran is dropped by now; its server may take a while to notice.
+        let released = loop {
+            match guard.release(&self.migration).await {
+                Err(error) if error.sqlstate() == Some("55006") => sleep(LOOK).await,
+                released => break released?,
+            }
+        };
+        Err(Error::Precondition {
+            problem: format!("the budget of the slot is used up: {released}"),
+            mend: "begin anew, with more room: `cleanup`, empty the tables of the target, then `run`"
+                .to_owned(),
+        })
+    }
+
+    async fn unguarded(&self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let mut shutdown = pin!(shutdown);
+        let lead = Lead::take(&self.migration, PATIENCE).await?;
+        let begun = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(Outcome::Stopped),
+            begun = self.begin() => begun?,
+        };
+        match begun {
+            Begun::End(outcome) => Ok(outcome),
+            Begun::Follow(until) => self.follow(lead, until, shutdown).await,
+        }
+    }
+
+    /// Everything up to where following begins.
+    async fn begin(&self) -> Result<Begun, Error> {
+        let (migration, name) = (&self.migration, self.migration.slot().as_str());
+        let (source, target) = (migration.connect_source().await?, migration.connect_target().await?);
+        let until = match self.goal {
+            Goal::Current => Some(migration.source_end(&source).await?),
+            Goal::Copy | Goal::Follow => None,
+        };
+        let state = State::read(target.client(), name).await?;
+        match state.map(|state| state.phase) {
+            None | Some(Phase::Copy) => self.prepare_and_copy(&source, &target).await?,
+            Some(Phase::Follow) => {}
+            Some(_) => return Ok(Begun::End(Outcome::CutOver)),
+        }
+        if self.goal == Goal::Copy {
+            let copied = snapshot::copied(migration.target(), name).await?;
+            migration.carry_sequences(0).await?;
+            migration.drop_slot().await?;
+            let lsn = copied.iter().map(|table| table.lsn).max().unwrap_or(Lsn::ZERO);
+            return Ok(Begun::End(Outcome::Done(lsn)));
+        }
+        Ok(Begun::Follow(until))
+    }
+
+    async fn prepare_and_copy(&self, source: &SqlConnection, target: &SqlConnection) -> Result<(), Error> {
+        let (migration, name) = (&self.migration, self.migration.slot().as_str());
+        made::prepare_made(target.client()).await?;
+        if migration.make_publication(source).await? {
+            made::record_made(target.client(), migration.slot(), Made::Publication, migration.publication())
+                .await?;
+        }
+        State { phase: Phase::Copy, fence: None }.write(target.client(), name).await?;
+        if let Some(schema) = &self.schema {
+            self.monitor.enter(Stage::Schema);
+            schema.make_folder()?;
+            if !schema.archive.exists() {
+                migration.dump_schema(&schema.options, &schema.archive).await?;
+            }
+            migration.apply_pre_data(&schema.options, &schema.archive).await?;
+        }
+        self.copy(target).await?;
+        if let Some(schema) = &self.schema {
+            self.monitor.enter(Stage::Indexes);
+            let jobs = NonZeroUsize::new(self.jobs).unwrap_or(NonZeroUsize::MIN);
+            migration.apply_post_data(&schema.options, &schema.archive, jobs).await?;
+        }
+        let analyzed = target.client().batch_execute("ANALYZE").await;
+        analyzed.map_err(|error| sql_error("while it took statistics of the target", error))?;
+        State { phase: Phase::Follow, fence: None }.write(target.client(), name).await
+    }
+
+    fn copying(&self) -> SnapshotCopy {
+        let Migration { source, target, slot, publication } = &self.migration;
+        SnapshotCopy::new(source.clone(), target.clone(), slot.as_str())
+            .publication(publication)
+            .jobs(self.jobs)
+    }
+
+    /// Copies what isn't copied: in the snapshot of the slot, if that is made now; else in one of its own.
+    async fn copy(&self, target: &SqlConnection) -> Result<(), Error> {
+        let slot = self.migration.slot();
+        let mut source = Connection::connect(self.migration.source()).await?;
+        let options = SlotOptions::new().snapshot(Snapshot::Use).timeout(SLOT_PATIENCE);
+        let (name, options) = if self.is_slot_there(&mut source, target).await? {
+            if self.is_copied().await? {
+                return Ok(());
+            }
+            (temporary_name(slot)?, options.temporary(true))
+        } else {
+            self.nothing_is_copied().await?;
+            // Before it is made: what is recorded and isn't there does no harm.
+            made::record_made(target.client(), slot, Made::Slot, slot.as_str()).await?;
+            (slot.clone(), options)
+        };
+        let mut made = source.create_slot(&name, options).await?;
+        let snapshot = Exported::new(made.export_snapshot().await?, made.consistent_point());
+        let copy = self.copying();
+        self.monitor.enter(Stage::Copying(copy.monitor()));
+        copy.run(&snapshot).await?;
+        source.close().await;
+        Ok(())
+    }
+
+    /// Whether the slot is there, and was made by this migration.
+    async fn is_slot_there(&self, source: &mut Connection, target: &SqlConnection) -> Result<bool, Error> {
+        let slot = self.migration.slot();
+        if source.slot(slot).await?.is_none() {
+            return Ok(false);
+        }
+        if !made::made(target.client(), slot, Made::Slot).await?.is_empty() {
+            return Ok(true);
+        }
+        Err(Error::Precondition {
+            problem: format!("the source has a slot \"{slot}\" that this migration didn't make"),
+            mend: format!(
+                "choose another name; or, if nobody needs it: SELECT pg_drop_replication_slot('{slot}')"
+            ),
+        })
+    }
+
+    /// Whether each table that is published is copied.
+    async fn is_copied(&self) -> Result<bool, Error> {
+        Ok(self.copying().tables().await?.iter().all(|table| table.copied_at.is_some()))
+    }
+
+    /// A slot that is gone has taken with it what was to come behind the copy.
+    async fn nothing_is_copied(&self) -> Result<(), Error> {
+        let (target, slot) = (self.migration.target(), self.migration.slot());
+        if snapshot::copied(target, slot.as_str()).await?.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Precondition {
+            problem: format!("the slot \"{slot}\" is gone, and with it the changes since the copy"),
+            mend: "begin anew: `cleanup`, empty the tables of the target, then `run`".to_owned(),
+        })
+    }
+
+    async fn follow(
+        &self,
+        mut lead: Lead,
+        until: Option<Lsn>,
+        mut shutdown: impl Future<Output = ()> + Unpin,
+    ) -> Result<Outcome, Error> {
+        let migration = &self.migration;
+        loop {
+            let copied = migration.copied_whole().await?;
+            // What was copied later than that has it, too.
+            let until = until.map(|until| copied.iter().map(|table| table.lsn).fold(until, Lsn::max));
+            let (turn, statistics) = self.follow_once(&lead, &copied, until, &mut shutdown).await?;
+            match turn {
+                Turn::Stopped => return Ok(Outcome::Stopped),
+                Turn::Reached => {
+                    let reached = until.unwrap_or(statistics.acknowledged);
+                    migration.carry_sequences(0).await?;
+                    return Ok(Outcome::Done(reached));
+                }
+                Turn::NewTables => {
+                    let target = migration.connect_target().await?;
+                    self.copy(&target).await?;
+                }
+                Turn::Wanted => lead.give_way().await?,
+                Turn::Lost(error) => {
+                    trace::warn!(error = %error.with_causes(), "the session that has the lead was lost");
+                    drop(error);
+                    lead = retaken(migration, &mut shutdown).await?;
+                }
+            }
+            if self.is_cut_over().await? {
+                return Ok(Outcome::CutOver);
+            }
+        }
+    }
+
+    async fn is_cut_over(&self) -> Result<bool, Error> {
+        let target = self.migration.connect_target().await?;
+        let state = State::read(target.client(), self.migration.slot().as_str()).await?;
+        Ok(state.is_none_or(|state| state.phase != Phase::Follow))
+    }
+
+    /// Follows until something else is to be done.
+    async fn follow_once(
+        &self,
+        lead: &Lead,
+        copied: &[Copied],
+        until: Option<Lsn>,
+        shutdown: &mut (impl Future<Output = ()> + Unpin),
+    ) -> Result<(Turn, Statistics), Error> {
+        let (pipeline, mut stream) = self.migration.open_stream(copied).await?;
+        if let Some(lsn) = until {
+            stream.stop_at(lsn);
+        }
+        self.monitor.enter(Stage::Following(pipeline.monitor()));
+        let mut turn = Turn::Reached;
+        let ended = {
+            let turn = &mut turn;
+            let end = async move {
+                *turn = tokio::select! {
+                    () = shutdown => Turn::Stopped,
+                    turn = self.watch(lead) => turn,
+                };
+            };
+            pipeline.run(stream, end).await?
+        };
+        Ok((turn, ended))
+    }
+
+    /// Ready when something else is to be done.
+    async fn watch(&self, lead: &Lead) -> Turn {
+        let mut tended = Instant::now();
+        loop {
+            sleep(LOOK).await;
+            match lead.is_wanted().await {
+                Ok(true) => return Turn::Wanted,
+                Ok(false) => {}
+                Err(error) => return Turn::Lost(error),
+            }
+            if tended.elapsed() >= TEND {
+                match self.tend().await {
+                    Ok(true) => return Turn::NewTables,
+                    Ok(false) => {}
+                    Err(error) => {
+                        trace::warn!(error = %error.with_causes(), "could not look after sequences and new tables");
+                        drop(error);
+                    }
+                }
+                tended = Instant::now();
+            }
+        }
+    }
+
+    /// Whether there are tables to copy. The sequences are carried, so that a cutover has little to do.
+    async fn tend(&self) -> Result<bool, Error> {
+        self.migration.carry_sequences(0).await?;
+        Ok(!self.is_copied().await?)
+    }
+}
+
+impl Schema {
+    fn make_folder(&self) -> Result<(), Error> {
+        let Some(folder) = self.archive.parent() else { return Ok(()) };
+        std::fs::create_dir_all(folder)
+            .map_err(|source| Error::Io { during: format!("making the folder {}", folder.display()), source })
+    }
+}
+
+/// What follows the copy.
+enum Begun {
+    Follow(Option<Lsn>),
+    End(Outcome),
+}
+
+/// Ready when the slot is to be given up.
+async fn until_beyond(guard: &mut Guard, migration: &Migration) {
+    loop {
+        sleep(TEND).await;
+        // No slot yet, or a source that is away: both show elsewhere.
+        let Ok(standing) = guard.look(migration).await else { continue };
+        match standing.advice() {
+            Advice::Fine => {}
+            Advice::Release => return,
+            _ => trace::warn!(%standing, "what the slot makes the source keep"),
+        }
+    }
+}
+
+/// Whoever was the leader wants to be it again, however long the target is away.
+async fn retaken(
+    migration: &Migration,
+    shutdown: &mut (impl Future<Output = ()> + Unpin),
+) -> Result<Lead, Error> {
+    let mut pause = LOOK;
+    loop {
+        match Lead::take(migration, PATIENCE).await {
+            Err(error) if error.is_retryable() => drop(error),
+            taken => return taken,
+        }
+        tokio::select! {
+            () = &mut *shutdown => return Err(Error::Closed { during: "by the target, while it was away" }),
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
