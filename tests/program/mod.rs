@@ -1,4 +1,4 @@
-//! The `replay` program, as other people's scripts run it.
+//! The programs, as other people's scripts run them.
 #![allow(
     clippy::allow_attributes,
     clippy::expect_used,
@@ -14,16 +14,26 @@ use std::sync::OnceLock;
 /// The replay example, built like this test, in an environment without any variable.
 pub(crate) fn replay() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
+    program(&PROGRAM, "replay")
+}
+
+/// The migrate example, in the same way.
+pub(crate) fn migrate() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    program(&PROGRAM, "migrate")
+}
+
+fn program(path: &'static OnceLock<PathBuf>, name: &str) -> Command {
+    let program = path.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "replay", "--manifest-path"]);
+        build.args(["build", "--quiet", "--example", name, "--manifest-path"]);
         build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
-        assert!(build.status().expect("cargo can be run").success(), "the replay example builds");
+        assert!(build.status().expect("cargo can be run").success(), "the example {name} builds");
         let this = std::env::current_exe().expect("a test has a path");
-        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples/replay")
+        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples").join(name)
     });
     let mut command = Command::new(program);
     command.env_clear().env("HOME", "/nonexistent");

@@ -1,0 +1,18 @@
+//! The `migrate` program, from the first row to the last client, while people write.
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
+)]
+
+mod kills;
+#[path = "../program/mod.rs"]
+mod program;
+mod steps;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
