@@ -1,7 +1,8 @@
 //! How much the tests generate that generate.
 //!
-//! `WALFERRY_LONG=1` is the long form: many times as much, on every server. `WALFERRY_SEED=17` is one seed again, the
-//! one that a failure named, and `WALFERRY_SEED=100..200` are others than usual.
+//! `WALFERRY_LONG=1` is the long form: many times as much, on every server. `WALFERRY_SHORT=1` tries a tenth of the seeds: to
+//! see that the tests run somewhere. `WALFERRY_SEED=17` is one seed again, the one that a failure named, and
+//! `WALFERRY_SEED=100..200` are others than usual.
 
 use std::env;
 use std::ops::Range;
@@ -11,7 +12,11 @@ use super::{Server, newest, oldest, servers};
 
 /// Whether this is the long form.
 pub(crate) fn is_long() -> bool {
-    env::var("WALFERRY_LONG").is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
+    is_set("WALFERRY_LONG")
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var(variable).is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
 }
 
 /// How many to generate.
@@ -29,7 +34,10 @@ pub(crate) fn for_each_seed(usually: u64, long: u64, mut test: impl FnMut(u64)) 
 }
 
 fn seeds(usually: u64, long: u64) -> Range<u64> {
-    let Ok(seed) = env::var("WALFERRY_SEED") else { return 0..if is_long() { long } else { usually } };
+    let Ok(seed) = env::var("WALFERRY_SEED") else {
+        let usually = if is_set("WALFERRY_SHORT") { usually.div_ceil(10) } else { usually };
+        return 0..if is_long() { long } else { usually };
+    };
     let number = |digits: &str| digits.parse::<u64>().expect("WALFERRY_SEED is a number, or two as in 7..9");
     seed.split_once("..")
         .map_or_else(|| number(&seed)..number(&seed) + 1, |(first, end)| number(first)..number(end))
