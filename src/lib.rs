@@ -91,6 +91,23 @@
 //! # }
 //! ```
 //!
+//! And `migrate` composes all of it: one database into another, while people write to it, as [`guide`]'s page on migrations
+//! tells:
+//!
+//! ```no_run
+//! # #[cfg(feature = "postgres")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use walferry::migrate::{Cutover, Migration, Run};
+//!
+//! let (old, new) = ("postgresql://old.example.org/shop".parse()?, "postgresql://new.example.org/shop".parse()?);
+//! let migration = Migration::new(old, new, "shop_move".parse()?, "shop");
+//! Run::new(migration.clone()).jobs(2).run(std::future::pending()).await?;
+//! // elsewhere, when the target is near:
+//! Cutover::new(migration).run(|phase| println!("{phase}")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The [`value`] module reads values in their text and binary forms; each prints and encodes back to what it was read
 //! from. [`Row::read`] reads a column as a Rust type, and with the feature `serde` `Row::deserialize` a row as a struct;
 //! what types the row's columns may have, those of users among them, says [`Row::types`].
@@ -110,7 +127,7 @@
 //! | `tls` | yes | TLS for connections, by rustls |
 //! | `serde` | yes | rows as Rust types: `de`; `Serialize` and `Deserialize` for the shared words and for values |
 //! | `json` | no | JSON Lines: the sink, and the reader of what it wrote |
-//! | `postgres` | no | another PostgreSQL as a target: the sink that applies each transaction to it exactly once |
+//! | `postgres` | no | another PostgreSQL as a target: the sink that applies each transaction to it exactly once, the copy, migrations |
 //! | `tracing` | no | diagnostics through the `tracing` crate |
 //! | `with-bigdecimal-0_4` | no | conversions between [`value`]s and the types of bigdecimal 0.4 |
 //! | `with-bit-vec-0_8` | no | the same for bit-vec 0.8 |

@@ -5,3 +5,6 @@
 pub mod delivery {}
 #[doc = include_str!("fidelity.md")]
 pub mod fidelity {}
+#[cfg(feature = "postgres")]
+#[doc = include_str!("migration.md")]
+pub mod migration {}
