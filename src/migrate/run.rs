@@ -23,7 +23,7 @@ use crate::snapshot::{self, Copied, Exported, SnapshotCopy};
 use crate::{Lsn, pipeline, trace};
 
 /// For a process that was killed, whose lead ends with its session; and for one that holds both sides for a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a transaction of the source may hold up the making of the slot.
 const SLOT_PATIENCE: Duration = Duration::from_secs(600);
@@ -211,7 +211,7 @@ impl Run {
 
     async fn unguarded(&self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let mut shutdown = pin!(shutdown);
-        let lead = Lead::take(&self.migration, PATIENCE).await?;
+        let lead = Lead::take_if_free(&self.migration, PATIENCE).await?;
         let begun = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(Outcome::Stopped),
@@ -475,7 +475,7 @@ async fn retaken(
 ) -> Result<Lead, Error> {
     let mut pause = LOOK;
     loop {
-        match Lead::take(migration, PATIENCE).await {
+        match Lead::take_if_free(migration, PATIENCE).await {
             Err(error) if error.is_retryable() => drop(error),
             taken => return taken,
         }

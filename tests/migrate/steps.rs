@@ -104,6 +104,18 @@ fn a_table_that_joins_the_publication_is_copied_while_following() {
 }
 
 #[test]
+fn one_follows_and_a_second_neither_joins_nor_takes_its_place() {
+    let world = world();
+    let mut running = Running::start(&mut command(&world, &["run"]));
+    wait_until_near(&world, &mut running);
+    refused(&world, &["run"], "another process leads the migration");
+    running.assert_runs();
+    world.source.psql(DATABASE, "DELETE FROM bulk WHERE id = 1");
+    wait_for("the change", || world.target.psql(DATABASE, COUNT) == "199");
+    running.end();
+}
+
+#[test]
 fn prepared_transactions_of_the_source_keep_it_from_being_cut_over() {
     let (newest, settings) = (newest(), [("max_prepared_transactions", "5")]);
     let world = World::on(newest.start_with(&settings), newest.start_with(&settings), 200, true);
