@@ -220,6 +220,9 @@ impl Cutover {
             let before = made::made(target.client(), name, Made::Fence).await?;
             self.migration.reopen_source(&source, before.first().map(String::as_str)).await?;
             State { phase: Phase::Follow, fence: None }.write(target.client(), name.as_str()).await?;
+            if !before.is_empty() {
+                made::forget(target.client(), name, Made::Fence).await?;
+            }
         }
         drop(lead);
         Ok(())

@@ -17,6 +17,8 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.made (\
 const RECORD: &str =
     "INSERT INTO walferry.made (name, kind, object) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 
+const FORGET: &str = "DELETE FROM walferry.made WHERE name = $1 AND kind = $2";
+
 const READ: &str = "SELECT object FROM walferry.made WHERE name = $1 AND kind = $2";
 
 /// What kind of thing was made.
@@ -82,4 +84,10 @@ pub(crate) async fn made(
         rows.iter().map(|row| row.try_get(0)).collect()
     };
     read.await.map_err(|error| sql_error("while reading what the migration has made", error))
+}
+
+/// Forgets what of this kind the migration has made: it is undone.
+pub(crate) async fn forget(client: &Client, migration: &SlotName, kind: Made) -> Result<(), Error> {
+    let forgotten = client.execute(FORGET, &[&migration.as_str(), &kind.as_str()]).await;
+    forgotten.map(drop).map_err(|error| sql_error("while forgetting what the migration has made", error))
 }

@@ -34,6 +34,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often the publication is looked at for new tables, and the sequences are carried.
 const TEND: Duration = Duration::from_secs(10);
 
+/// When tables that could not be copied are tried again.
+const LATER: Duration = Duration::from_secs(20);
+
 /// When a run is at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -347,11 +350,13 @@ impl Run {
         mut shutdown: impl Future<Output = ()> + Unpin,
     ) -> Result<Outcome, Error> {
         let migration = &self.migration;
+        let mut new_tables_from = Instant::now();
         loop {
             let copied = migration.copied_whole().await?;
             // What was copied later than that has it, too.
             let until = until.map(|until| copied.iter().map(|table| table.lsn).fold(until, Lsn::max));
-            let (turn, statistics) = self.follow_once(&lead, &copied, until, &mut shutdown).await?;
+            let (turn, statistics) =
+                self.follow_once(&lead, &copied, until, new_tables_from, &mut shutdown).await?;
             match turn {
                 Turn::Stopped => return Ok(Outcome::Stopped),
                 Turn::Reached => {
@@ -361,7 +366,15 @@ impl Run {
                 }
                 Turn::NewTables => {
                     let target = migration.connect_target().await?;
-                    self.copy(&target).await?;
+                    match self.copy(&target).await {
+                        // The target lacks them, say. All others go on; and nothing is lost: what is copied later has it.
+                        Err(error @ Error::Precondition { .. }) => {
+                            trace::warn!(error = %error.with_causes(), "tables that are new to the publication can't be copied");
+                            drop(error);
+                            new_tables_from = Instant::now() + LATER;
+                        }
+                        copied => copied?,
+                    }
                 }
                 Turn::Wanted => lead.give_way().await?,
                 Turn::Lost(error) => {
@@ -388,6 +401,7 @@ impl Run {
         lead: &Lead,
         copied: &[Copied],
         until: Option<Lsn>,
+        new_tables_from: Instant,
         shutdown: &mut (impl Future<Output = ()> + Unpin),
     ) -> Result<(Turn, Statistics), Error> {
         let (pipeline, mut stream) = self.migration.open_stream(copied).await?;
@@ -401,7 +415,7 @@ impl Run {
             let end = async move {
                 *turn = tokio::select! {
                     () = shutdown => Turn::Stopped,
-                    turn = self.watch(lead) => turn,
+                    turn = self.watch(lead, new_tables_from) => turn,
                 };
             };
             pipeline.run(stream, end).await?
@@ -410,7 +424,7 @@ impl Run {
     }
 
     /// Ready when something else is to be done.
-    async fn watch(&self, lead: &Lead) -> Turn {
+    async fn watch(&self, lead: &Lead, new_tables_from: Instant) -> Turn {
         let mut tended = Instant::now();
         loop {
             sleep(LOOK).await;
@@ -421,8 +435,8 @@ impl Run {
             }
             if tended.elapsed() >= TEND {
                 match self.tend().await {
-                    Ok(true) => return Turn::NewTables,
-                    Ok(false) => {}
+                    Ok(true) if Instant::now() >= new_tables_from => return Turn::NewTables,
+                    Ok(_) => {}
                     Err(error) => {
                         trace::warn!(error = %error.with_causes(), "could not look after sequences and new tables");
                         drop(error);
