@@ -87,6 +87,9 @@ impl Sum {
 
 fn following(statistics: &Statistics, pace: &mut Pace) -> String {
     let Statistics { positions, transactions, changes, is_connected, .. } = statistics;
+    if positions.durable.is_zero() {
+        return "follow: connecting".to_owned();
+    }
     let rate = pace.rate(*changes);
     let behind = pace.behind(positions.server_end, positions.durable);
     let lag = u64::from(positions.server_end).saturating_sub(positions.durable.into());
@@ -145,7 +148,7 @@ struct Bars {
 impl Bars {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let sum = all.add(ProgressBar::new(0).with_style(style("{wide_bar} {msg}")));
+        let sum = all.add(ProgressBar::new(0).with_style(style("{bar:20} {percent:>3} % {msg}")));
         Self { all, sum, tables: Vec::new(), pace: Pace::default() }
     }
 
