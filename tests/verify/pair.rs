@@ -42,10 +42,11 @@ fn cluster(server: &Server) -> &'static Cluster {
     })
 }
 
-/// From the oldest server to the newest, and back.
+/// From the oldest server to the newest, and back, if they are two.
 pub(crate) fn both_ways(name: &str, sql: &str, test: impl AsyncFn(Pair) + Sync) {
     let (oldest, newest) = (support::oldest(), support::newest());
-    for (from, to) in [(&oldest, &newest), (&newest, &oldest)] {
+    let ways = if oldest.major == newest.major { 1 } else { 2 };
+    for (from, to) in [(&oldest, &newest), (&newest, &oldest)].into_iter().take(ways) {
         let pair = Pair::new(from, to, &format!("{name} {}", from.major), sql);
         crate::runtime().block_on(test(pair));
     }
