@@ -43,11 +43,17 @@ fn cluster(server: &Server) -> &'static Cluster {
 }
 
 /// From the oldest server to the newest, and back, if they are two.
-pub(crate) fn both_ways(name: &str, sql: &str, test: impl AsyncFn(Pair) + Sync) {
+pub(crate) fn ways() -> Vec<(Server, Server)> {
     let (oldest, newest) = (support::oldest(), support::newest());
-    let ways = if oldest.major == newest.major { 1 } else { 2 };
-    for (from, to) in [(&oldest, &newest), (&newest, &oldest)].into_iter().take(ways) {
-        let pair = Pair::new(from, to, &format!("{name} {}", from.major), sql);
+    let is_one = oldest.major == newest.major;
+    let back = (newest.clone(), oldest.clone());
+    [(oldest, newest), back].into_iter().take(if is_one { 1 } else { 2 }).collect()
+}
+
+/// Each of those ways.
+pub(crate) fn both_ways(name: &str, sql: &str, test: impl AsyncFn(Pair) + Sync) {
+    for (from, to) in ways() {
+        let pair = Pair::new(&from, &to, &format!("{name} {}", from.major), sql);
         crate::runtime().block_on(test(pair));
     }
 }
