@@ -93,7 +93,7 @@ fn tell(from: &Server, to: &Server, carries_schema: bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().to_str().expect("text").to_owned();
     let options: &[&str] = if carries_schema { &["--schema", "--state", &state] } else { &[] };
-    thread::scope(|scope| {
+    let switched = thread::scope(|scope| {
         let _ends = Ends(&world);
         for writer in 1..=WRITERS {
             let world = &world;
@@ -112,12 +112,14 @@ fn tell(from: &Server, to: &Server, carries_schema: bool) {
         let output = running.wait();
         assert!(String::from_utf8_lossy(&output.stderr).contains("cut over"));
         world.assert_equal();
+        let now = world.target.psql(DATABASE, "SELECT clock_timestamp()");
         world.switched.store(true, Ordering::Relaxed);
         thread::sleep(Duration::from_secs(1));
+        now
     });
     world.assert_nothing_is_lost(&world.target);
-    let written =
-        world.target.psql(DATABASE, "SELECT count(*) FROM orders WHERE at > now() - interval '1 second'");
+    let since = format!("SELECT count(*) FROM orders WHERE at > '{switched}'");
+    let written = world.target.psql(DATABASE, &since);
     assert_ne!(written, "0", "somebody has written to the target");
     // Back to the source.
     let back =
