@@ -221,6 +221,31 @@ fn into_string(write: impl FnOnce(&mut Vec<u8>)) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The same as text, for statements that are made of it: quoting leaves UTF-8 what it was.
+#[cfg(feature = "postgres")]
+pub(crate) mod text {
+    /// A name.
+    pub(crate) fn identifier(name: &str) -> String {
+        written(|out| super::identifier(out, name))
+    }
+
+    /// A name with its schema.
+    pub(crate) fn qualified(schema: &str, name: &str) -> String {
+        format!("{}.{}", identifier(schema), identifier(name))
+    }
+
+    /// A value.
+    pub(crate) fn literal(text: &str) -> String {
+        written(|out| super::literal(out, text.as_bytes()))
+    }
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,6 +146,10 @@ impl Cutover {
     ///
     /// [`Error::Precondition`] when a step can't be done, sequences are behind, or both sides differ: the migration stays where it is.
     pub async fn run(self, mut told: impl FnMut(Phase)) -> Result<CutOver, Error> {
+        if self.reverse {
+            // Before anything is closed for it.
+            self.migration.reversed()?;
+        }
         let target = self.migration.connect_target().await?;
         let mut state = self.state(&target).await?;
         if state.phase == Phase::Follow {

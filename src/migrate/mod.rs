@@ -30,7 +30,7 @@ pub mod verify;
 
 use crate::connection::{Config, SlotName, SqlConnection, sql_error};
 use crate::error::Error;
-use crate::quote;
+use crate::quote::text::identifier;
 
 pub use self::cutover::{CutOver, Cutover, PlannedStep};
 pub use self::hold::Held;
@@ -86,11 +86,4 @@ impl Migration {
         opened.map_err(|error| sql_error("preparing the session with the target", error))?;
         Ok(connection)
     }
-}
-
-/// A name as SQL has it.
-fn identifier(name: &str) -> String {
-    let mut out = Vec::new();
-    quote::identifier(&mut out, name);
-    String::from_utf8_lossy(&out).into_owned()
 }

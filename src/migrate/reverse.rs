@@ -66,7 +66,8 @@ pub(super) async fn disarm(
     source: &SqlConnection,
     target: &SqlConnection,
 ) -> Result<(), Error> {
-    let back = migration.reversed()?;
+    // What can't be named was never armed.
+    let Ok(back) = migration.reversed() else { return Ok(()) };
     let client = source.client();
     if made::made(client, back.slot(), Made::Publication).await?.is_empty() {
         return Ok(());

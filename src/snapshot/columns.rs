@@ -1,11 +1,12 @@
 //! What a catalogue says of the columns of tables, asked of both servers in the same words.
 
+pub(super) use crate::quote::text::{identifier, literal, qualified};
 use std::collections::HashMap;
 
 use tokio_postgres::{Client, Error, Row};
 
+use crate::Oid;
 use crate::value::is_portable_in_binary;
-use crate::{Oid, quote};
 
 /// A column, on either side.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,25 +63,6 @@ impl Column {
             self.is_enum && other.is_enum || self.base == other.base && is_portable_in_binary(self.base);
         is_alike && self.has_binary && other.has_binary
     }
-}
-
-pub(super) fn identifier(name: &str) -> String {
-    written(|out| quote::identifier(out, name))
-}
-
-pub(super) fn qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", identifier(schema), identifier(name))
-}
-
-pub(super) fn literal(text: &str) -> String {
-    written(|out| quote::literal(out, text.as_bytes()))
-}
-
-/// Quoting leaves UTF-8 what it was.
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-    let mut out = Vec::new();
-    write(&mut out);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -63,6 +63,20 @@ fn sides_that_differ_are_not_cut_over_and_the_way_back_is_open() {
 }
 
 #[test]
+fn a_name_too_long_for_a_stream_back_closes_nothing_and_can_be_rolled_back() {
+    let world = world();
+    let (slot, write) = ("s".repeat(63), "UPDATE bulk SET body = body WHERE id = 1");
+    let named = ["--slot", slot.as_str()];
+    run(command(&world, &["run", "--stop-at-current"]).args(named));
+    refused(&world, &["cutover", "--reverse", "--slot", &slot], "too long");
+    world.source.psql(DATABASE, write);
+    world.target.psql(DATABASE, "DELETE FROM bulk WHERE id = 2");
+    refused(&world, &["cutover", "--slot", &slot], "the sides differ");
+    run(command(&world, &["cutover", "--roll-back"]).args(named));
+    world.source.psql(DATABASE, write);
+}
+
+#[test]
 fn a_setting_of_the_source_is_what_it_was_when_the_cutover_is_rolled_back() {
     let world = world();
     let database = format!("ALTER DATABASE {DATABASE} SET default_transaction_read_only = off");

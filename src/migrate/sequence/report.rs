@@ -1,10 +1,10 @@
 //! What was found of each sequence, and the SQL that mends what is wrong.
 
+pub(super) use crate::quote::text::{identifier, literal as text_literal, qualified};
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Position, Sequence};
-use crate::quote;
 
 /// What was found, and done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,22 +241,6 @@ fn differences(source: &Sequence, target: &Sequence) -> Vec<Difference> {
     let pairs = words(source).into_iter().zip(words(target));
     let differing = pairs.filter(|((_, source), (_, target))| source != target);
     differing.map(|((what, source), (_, target))| Difference { what, source, target }).collect()
-}
-
-pub(super) fn identifier(name: &str) -> String {
-    let mut out = Vec::new();
-    quote::identifier(&mut out, name);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-pub(super) fn qualified(schema: &str, name: &str) -> String {
-    format!("{}.{}", identifier(schema), identifier(name))
-}
-
-pub(super) fn text_literal(text: &str) -> String {
-    let mut out = Vec::new();
-    quote::literal(&mut out, text.as_bytes());
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The first few, and how many more there are.

@@ -2,7 +2,7 @@
 
 use super::Side;
 use super::plan::{Column, Piece, TablePlan};
-use crate::quote;
+pub(super) use crate::quote::text::{identifier, literal, qualified as quoted};
 
 /// How rows become numbers that are the same on both servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,23 +181,6 @@ fn shown_text(column: &Column, hashing: Hashing) -> String {
     let name = identifier(&column.name);
     let bytes = format!("pg_catalog.convert_to(pg_catalog.concat({name}), '{}')", hashing.encoding);
     format!("CASE pg_catalog.num_nulls({name}) WHEN 0 THEN {bytes} END")
-}
-
-pub(super) fn identifier(name: &str) -> String {
-    let mut out = Vec::new();
-    quote::identifier(&mut out, name);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// A name with its schema.
-pub(super) fn quoted(schema: &str, name: &str) -> String {
-    format!("{}.{}", identifier(schema), identifier(name))
-}
-
-pub(super) fn literal(text: &str) -> String {
-    let mut out = Vec::new();
-    quote::literal(&mut out, text.as_bytes());
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A check of nothing.

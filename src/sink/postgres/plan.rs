@@ -1,5 +1,6 @@
 //! How the changes of one table of the source become changes of the target's.
 
+pub(super) use crate::quote::text::identifier;
 use std::sync::Arc;
 
 use super::error::ApplyError;
@@ -229,12 +230,6 @@ fn takes_binary(source: Oid, types: &Types, target: &TableColumn) -> bool {
 
 pub(super) fn quoted_target(relation: &Relation) -> String {
     quoted(&relation.schema, &relation.name)
-}
-
-pub(super) fn identifier(name: &str) -> String {
-    let mut out = Vec::new();
-    crate::quote::identifier(&mut out, name);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
