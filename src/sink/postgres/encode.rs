@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
@@ -136,8 +137,8 @@ enum Body {
     Nulls,
     /// In the text form, of the column's type, with this delimiter.
     Text(Vec<u8>, u8),
-    /// In the binary form, of this type.
-    Binary(Vec<u8>, u32),
+    /// In the binary form, behind its header.
+    Binary(Vec<u8>),
 }
 
 /// The type text.
@@ -177,12 +178,12 @@ impl Array<'_> {
         self.count += 1;
         match (&mut self.body, datum) {
             (Body::Nulls, _) => Ok(4),
-            (Body::Binary(out, _), _) if column.target.array.is_some() && !is_same_in_both(column) => {
+            (Body::Binary(out), _) if column.target.array.is_some() && !is_same_in_both(column) => {
                 let bytes = binary(column, datum)?;
                 put_binary(out, bytes);
                 Ok(bytes.map_or(4, <[u8]>::len))
             }
-            (Body::Binary(out, _), _) => {
+            (Body::Binary(out), _) => {
                 let text = text(column, row, datum)?;
                 put_binary(out, text.as_deref());
                 Ok(text.map_or(4, |text| text.len()))
@@ -219,11 +220,12 @@ impl Body {
                 Self::Text(out, array.delimiter)
             }
             array => {
-                let mut out = Vec::new();
+                let element = if array.is_some() { column.target.type_oid.into() } else { TEXT };
+                let mut out = array_header(element);
                 for _ in 0..nulls {
                     put_binary(&mut out, None);
                 }
-                Self::Binary(out, if array.is_some() { column.target.type_oid.into() } else { TEXT })
+                Self::Binary(out)
             }
         }
     }
@@ -240,20 +242,29 @@ impl Body {
                 out.push(b'}');
                 Parameter { format: Format::Text, bytes: Some(out) }
             }
-            Self::Binary(body, element) => {
-                let mut out = Vec::with_capacity(body.len() + 20);
-                // One dimension, perhaps with NULLs, counted from 1.
-                out.put_i32(1);
-                out.put_i32(1);
-                out.put_u32(element);
-                out.put_i32(count);
-                out.put_i32(1);
-                out.extend_from_slice(&body);
+            Self::Binary(mut out) => {
+                if let Some(place) = out.get_mut(ARRAY_COUNT) {
+                    place.copy_from_slice(&count.to_be_bytes());
+                }
                 Parameter { format: Format::Binary, bytes: Some(out) }
             }
         }
     }
 }
+
+/// What stands before the elements of an array in binary: one dimension, perhaps with NULLs, counted from 1.
+fn array_header(element: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_i32(1);
+    out.put_i32(1);
+    out.put_u32(element);
+    out.put_i32(0);
+    out.put_i32(1);
+    out
+}
+
+/// Where their number stands in it.
+const ARRAY_COUNT: Range<usize> = 12..16;
 
 /// Whether the text of a value is its binary form, too: then an array of them needs no quotes. bpchar, varchar, text, json.
 fn is_same_in_both(column: &PlanColumn) -> bool {
