@@ -91,6 +91,12 @@ pub(crate) enum Command {
         /// How many keys of rows that differ are listed for each table; the others are counted
         #[arg(long, value_name = "N", default_value_t = 100)]
         max_keys: usize,
+        /// How much of the time each session may work, in percent
+        #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+        throttle: u8,
+        /// Leave out the tables that a `verify` that was interrupted has found equal
+        #[arg(long)]
+        resume: bool,
     },
     /// Close the source to writers, drain, set the sequences, verify, and open the target; each step goes on where it stopped
     Cutover {

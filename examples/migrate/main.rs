@@ -61,9 +61,10 @@ async fn migrate(arguments: Arguments) -> Result<bool, Error> {
             eprintln!("{} sequences, {} moved, {behind} behind", carried.findings().len(), carried.moved());
             Ok(behind == 0)
         }
-        Command::Verify { json, jobs, max_keys, .. } => {
+        Command::Verify { json, jobs, max_keys, throttle, resume, .. } => {
             let held = migration.hold().await?;
-            let verify = Verify::new().jobs(jobs.get()).max_keys(max_keys);
+            let verify = Verify::new().jobs(jobs.get()).max_keys(max_keys).throttle(throttle).remember();
+            let verify = if resume { verify.resume() } else { verify };
             let compared = verify.compare(&migration, &held.snapshots()).await?;
             print(json, || report::verify(&compared), || report::verify_lines(&compared));
             Ok(compared.is_equal())

@@ -68,7 +68,15 @@ pub(crate) fn verify(report: &VerifyReport) -> Value {
             "unproven": table.unproven,
         })
     });
-    json!({ "lsn": report.lsn.to_string(), "equal": report.is_equal(), "tables": tables.collect::<Vec<_>>() })
+    let proven_before = report.proven_before.iter().map(
+        |proven| json!({ "schema": proven.schema, "table": proven.table, "lsn": proven.lsn.to_string() }),
+    );
+    json!({
+        "lsn": report.lsn.to_string(),
+        "equal": report.is_equal(),
+        "tables": tables.collect::<Vec<_>>(),
+        "proven_before": proven_before.collect::<Vec<_>>(),
+    })
 }
 
 fn kind(difference: &Difference) -> &'static str {
@@ -104,7 +112,10 @@ fn difference(difference: &Difference) -> Value {
 
 /// One line a table, and one for each row that differs.
 pub(crate) fn verify_lines(report: &VerifyReport) -> String {
-    let mut lines = Vec::new();
+    let before = report.proven_before.iter();
+    let mut lines: Vec<String> = before
+        .map(|proven| format!("{}.{}: was equal at {}", proven.schema, proven.table, proven.lsn))
+        .collect();
     for table in &report.tables {
         lines.push(table_line(table));
         for difference in &table.differences {

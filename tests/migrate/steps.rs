@@ -117,7 +117,7 @@ fn a_table_that_joins_the_publication_is_copied_while_following() {
     world.source.psql(DATABASE, r#"UPDATE "late ""one" SET body = 'behind' WHERE id <= 50"#);
     wait_for("the changes of the table", || world.target.psql(DATABASE, count) == "110|50");
     running.assert_runs();
-    let verified = run(&mut command(&world, &["verify"]));
+    let verified = run(&mut command(&world, &["verify", "--resume", "--throttle", "90"]));
     assert!(String::from_utf8_lossy(&verified.stdout).contains("8 tables are equal"));
     let ended = running.end();
     assert!(String::from_utf8_lossy(&ended.stderr).contains("stopped"));

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use walferry::Error;
 use walferry::migrate::verify::{Progress, TableReport, Verify};
 
@@ -125,6 +126,45 @@ fn a_server_that_restarts_has_lost_the_snapshot() {
         thread::spawn(move || other.restart());
     };
     assert_lost(crate::runtime().block_on(pair.try_compare(&at_chunk(Verify::new(), 2, restart))), "target");
+}
+
+/// A comparison that ends in the midst leaves behind what it has proven; one that goes on leaves nothing.
+#[test]
+fn a_comparison_that_is_interrupted_goes_on_behind_the_tables_that_are_proven() {
+    let sql =
+        "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int); INSERT INTO a VALUES (1)";
+    pair::both_ways("interrupted", sql, async |pair| {
+        pair.target.run("INSERT INTO b VALUES (1)");
+        let held = pair.hold().await;
+        let done = Arc::new(Notify::new());
+        let told = Arc::clone(&done);
+        // The largest comes first.
+        let verify = Verify::new().jobs(1).remember().monitor(move |progress| {
+            if let Progress::Compared(table) = progress
+                && table.table == "b"
+            {
+                told.notify_one();
+            }
+        });
+        tokio::select! {
+            biased;
+            () = done.notified() => {}
+            _ = pair.compare_at(&verify, &held) => panic!("it was not interrupted"),
+        }
+        let noted =
+            "SELECT string_agg(format('%s.%s', schema, \"table\"), ' ' ORDER BY 2) FROM walferry.verified";
+        assert_eq!(pair.target.run(noted), "public.a");
+
+        let report = pair.compare(&Verify::new().resume()).await;
+        let before: Vec<_> = report.proven_before.iter().map(|one| (&*one.table, one.lsn)).collect();
+        assert_eq!(before, [("a", held.snapshots.lsn)]);
+        let tables: Vec<_> = report.tables.iter().map(|one| (&*one.table, one.is_equal())).collect();
+        assert_eq!(tables, [("b", false), ("c", true)]);
+        assert_eq!(pair.target.run("SELECT count(*) FROM walferry.verified"), "0");
+        // A whole one begins anew.
+        let report = pair.compare(&Verify::new().resume()).await;
+        assert_eq!((report.tables.len(), report.proven_before.len()), (3, 0));
+    });
 }
 
 #[test]

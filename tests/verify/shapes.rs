@@ -183,7 +183,7 @@ fn everything_that_the_target_lacks_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn tables_can_be_chosen_and_left_out_and_the_report_says_so() {
+fn tables_can_be_chosen() {
     let sql = "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE SCHEMA s; CREATE TABLE s.a (id int)";
     pair::newest("chosen", sql, async |pair| {
         pair.target.run("INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO s.a VALUES (1)");
@@ -192,14 +192,10 @@ fn tables_can_be_chosen_and_left_out_and_the_report_says_so() {
             assert!(!report.tables.iter().any(walferry::migrate::verify::TableReport::is_equal));
             let tables: Vec<_> =
                 report.tables.into_iter().map(|table| format!("{}.{}", table.schema, table.table)).collect();
-            (tables.join(" "), report.skipped)
+            tables.join(" ")
         };
-        assert_eq!(names(&Verify::new()).await.0, "public.a public.b s.a");
-        assert_eq!(names(&Verify::new().only([("s", "a"), ("public", "b")])).await.0, "public.b s.a");
-        let (tables, skipped) = names(&Verify::new().skip([("s", "a"), ("no", "such")])).await;
-        assert_eq!((&*tables, skipped), ("public.a public.b", vec![("s".to_owned(), "a".to_owned())]));
-        let all = Verify::new().skip([("s", "a"), ("public", "a"), ("public", "b")]);
-        assert_eq!(names(&all).await.1.len(), 3);
+        assert_eq!(names(&Verify::new()).await, "public.a public.b s.a");
+        assert_eq!(names(&Verify::new().only([("s", "a"), ("public", "b")])).await, "public.b s.a");
         let (problem, _) = pair.error(&Verify::new().only([("s", "b")])).await;
         assert!(problem.contains("s.b"), "{problem}");
         let none = [("", ""); 0];

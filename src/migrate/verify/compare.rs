@@ -3,12 +3,13 @@
 use futures_util::TryStreamExt as _;
 use futures_util::future::try_join;
 use futures_util::stream::FuturesUnordered;
-use tokio_postgres::SimpleQueryRow;
 
+use super::classes::{Differing, Sums, class_sums, differing, enough, rounds};
 use super::lookup::{self, Traits};
 use super::merge::{self, Found, unreadable};
+use super::notes::Notes;
 use super::plan::{self, Piece, Plan, TablePlan};
-use super::report::{TableReport, VerifyReport};
+use super::report::{Proven, TableReport, VerifyReport};
 use super::session::{Failure, Sessions, persistently};
 use super::statement::{self, Blocks, Hashing};
 use super::{Migration, Progress, Side, Snapshots, Verify};
@@ -18,13 +19,11 @@ use crate::error::Error;
 /// A row that is listed takes about that much where the server sorts.
 const LISTED_ROW: u64 = 64;
 
-/// A table is not read more often than that to be listed.
-const ROUNDS: u64 = 16;
-
 pub(super) struct Comparison<'a> {
     verify: &'a Verify,
     source: Sessions<'a>,
     target: Sessions<'a>,
+    notes: Notes<'a>,
     lsn: Lsn,
 }
 
@@ -46,36 +45,18 @@ struct Chunk<'a> {
     bytes: u64,
 }
 
-/// What a class of keys adds up to on one side.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sums {
-    rows: u64,
-    first: i128,
-    second: i128,
-}
-
-/// A class that is not the same on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Differing {
-    class: usize,
-    source: u64,
-    target: u64,
-}
-
 impl<'a> Comparison<'a> {
     pub(super) fn new(verify: &'a Verify, migration: &'a Migration, at: &Snapshots) -> Self {
         let sessions = |side, config| Sessions::new(side, config, at, verify.jobs, verify.throttle);
         let (source, target) =
             (sessions(Side::Source, migration.source()), sessions(Side::Target, migration.target()));
-        Self { verify, source, target, lsn: at.lsn }
+        Self { verify, source, target, notes: Notes::of(migration), lsn: at.lsn }
     }
 
     pub(super) async fn run(&self, publication: &str) -> Result<VerifyReport, Error> {
-        let planned = persistently(|| self.plan(publication)).await;
-        let (plan, hashings) = planned.map_err(|failure| match failure {
-            Failure::Error(error) => error,
-            Failure::Changed(_) | Failure::Unsteady => unreadable(),
-        })?;
+        let proven = if self.verify.resumes { self.notes.read().await? } else { Vec::new() };
+        let planned = persistently(|| self.plan(publication, proven.clone())).await;
+        let (plan, hashings) = planned.map_err(Failure::into_error)?;
         let bytes = plan.tables.iter().map(TablePlan::bytes).sum();
         self.tell(Progress::Planned { tables: plan.tables.len(), bytes });
         let (mut waiting, mut running) = (plan.tables.iter(), FuturesUnordered::new());
@@ -90,13 +71,16 @@ impl<'a> Comparison<'a> {
             let Some(table) = running.try_next().await? else { break };
             tables.push(table);
         }
+        if self.verify.remembers {
+            self.notes.forget().await?;
+        }
         tables.sort_by(|a, b| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
-        Ok(VerifyReport { lsn: self.lsn, tables, skipped: plan.skipped })
+        Ok(VerifyReport { lsn: self.lsn, tables, proven_before: plan.proven })
     }
 
-    async fn plan(&self, publication: &str) -> Result<(Plan, Hashings), Failure> {
+    async fn plan(&self, publication: &str, proven: Vec<Proven>) -> Result<(Plan, Hashings), Failure> {
         let (source, target) = try_join(self.source.begin(), self.target.begin()).await?;
-        let plan = plan::make(self.verify, publication, source.client(), target.client()).await?;
+        let plan = plan::make(self.verify, proven, publication, source.client(), target.client()).await?;
         let traits = try_join(lookup::traits(source.client()), lookup::traits(target.client())).await?;
         try_join(source.end(statement::NOTHING), target.end(statement::NOTHING)).await?;
         Ok((plan, Hashings::new(&traits.0, &traits.1, self.verify.md5)))
@@ -118,6 +102,10 @@ impl<'a> Comparison<'a> {
                     "its rows were others when they were read again: is it a view?".to_owned()
                 }
             });
+        }
+        if self.verify.remembers && report.is_equal() {
+            let noted = persistently(|| async { Ok(self.notes.add(&report, self.lsn).await?) }).await;
+            noted.map_err(Failure::into_error)?;
         }
         self.tell(Progress::Compared(&report));
         Ok(report)
@@ -289,15 +277,6 @@ impl Hashings {
     }
 }
 
-impl Sums {
-    /// No table has rows enough for 128 bits to overflow.
-    fn add(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.first = self.first.wrapping_add(other.first);
-        self.second = self.second.wrapping_add(other.second);
-    }
-}
-
 /// Says which table it was that a server could not read.
 fn located(table: &TablePlan, error: Error) -> Error {
     match error {
@@ -306,94 +285,5 @@ fn located(table: &TablePlan, error: Error) -> Error {
             mend: refusal.hint.unwrap_or_else(|| "see the server's log; it may need repair".to_owned()),
         },
         error => error,
-    }
-}
-
-fn class_sums(row: &SimpleQueryRow) -> Option<(usize, Sums)> {
-    let text = |at| row.try_get(at).ok().flatten();
-    let rows = text(1)?.parse().ok()?;
-    Some((
-        text(0)?.parse().ok()?,
-        Sums { rows, first: text(2)?.parse().ok()?, second: text(3)?.parse().ok()? },
-    ))
-}
-
-fn differing(source: &[Sums], target: &[Sums]) -> Vec<Differing> {
-    let both = source.iter().zip(target).enumerate();
-    both.filter(|(_, (source, target))| source != target)
-        .map(|(class, (source, target))| Differing { class, source: source.rows, target: target.rows })
-        .collect()
-}
-
-/// Divides classes so that no more rows than that are listed at once, or a few times as many of a large table.
-fn rounds(differing: &[Differing], most: u64) -> Vec<Vec<Differing>> {
-    let rows = |one: &Differing| one.source + one.target;
-    let limit = most.max(differing.iter().map(rows).sum::<u64>() / ROUNDS);
-    let mut rounds: Vec<Vec<Differing>> = Vec::new();
-    let mut room = 0;
-    for one in differing {
-        if rounds.is_empty() || rows(one) > room {
-            rounds.push(Vec::new());
-            room = limit;
-        }
-        rounds.last_mut().into_iter().for_each(|round| round.push(*one));
-        room = room.saturating_sub(rows(one));
-    }
-    rounds
-}
-
-/// The first classes that have as many rows on the source, and the others.
-fn enough(missing: &[Differing], wanted: usize) -> (&[Differing], &[Differing]) {
-    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
-    let mut rows = 0;
-    let enough = missing.iter().position(|one| {
-        let has = rows >= wanted;
-        rows += one.source;
-        has
-    });
-    missing.split_at_checked(enough.unwrap_or(missing.len())).unwrap_or((missing, &[]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn class(class: usize, source: u64, target: u64) -> Differing {
-        Differing { class, source, target }
-    }
-
-    #[test]
-    fn every_class_that_differs_is_listed_in_one_round() {
-        let classes: Vec<_> =
-            (0..100_u64).map(|at| class(usize::try_from(at).unwrap(), at * 7 % 50, 3)).collect();
-        for most in [0, 1, 60, 1_000_000] {
-            let rounds = rounds(&classes, most);
-            assert_eq!(rounds.concat(), classes, "{most}");
-            assert!(rounds.iter().all(|round| !round.is_empty()), "{most}");
-            assert!(u64::try_from(rounds.len()).unwrap() <= 2 * ROUNDS, "{most}: {}", rounds.len());
-        }
-        assert_eq!(rounds(&classes, 1_000_000).len(), 1);
-        assert!(rounds(&[], 1).is_empty());
-    }
-
-    #[test]
-    fn as_many_classes_are_listed_as_hold_the_keys_that_are_wanted() {
-        let missing = [class(1, 5, 0), class(4, 5, 0), class(9, 5, 0)];
-        for (wanted, listed) in [(0, 0), (1, 1), (5, 1), (6, 2), (15, 3), (16, 3)] {
-            let (some, others) = enough(&missing, wanted);
-            assert_eq!((some.len(), others.len()), (listed, 3 - listed), "{wanted}");
-        }
-    }
-
-    #[test]
-    fn sums_of_parts_are_the_sum_of_the_whole() {
-        let part = Sums { rows: 1, first: i128::from(i64::MAX), second: i128::from(i64::MIN) };
-        let mut whole = Sums::default();
-        for _ in 0..3 {
-            whole.add(part);
-        }
-        assert_eq!(whole.rows, 3);
-        assert_eq!(whole.first, i128::from(i64::MAX) * 3);
-        assert_eq!(whole.second, i128::from(i64::MIN) * 3);
     }
 }

@@ -48,9 +48,11 @@
 //! # }
 //! ```
 
+mod classes;
 mod compare;
 mod lookup;
 mod merge;
+mod notes;
 mod plan;
 mod report;
 mod session;
@@ -65,7 +67,7 @@ use super::Migration;
 use crate::Lsn;
 use crate::error::Error;
 
-pub use report::{Difference, DifferenceKind, RowKey, TableReport, VerifyReport};
+pub use report::{Difference, DifferenceKind, Proven, RowKey, TableReport, VerifyReport};
 
 /// Two snapshots of the same position: names that `pg_export_snapshot()` gave, of transactions that go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +131,7 @@ pub enum Progress<'a> {
         /// How many rows.
         rows: u64,
     },
-    /// A table is done. If it [is equal](TableReport::is_equal), a later run may [skip](Verify::skip) it.
+    /// A table is done.
     Compared(&'a TableReport),
 }
 
@@ -141,7 +143,8 @@ type Monitor = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
 pub struct Verify {
     jobs: usize,
     only: Option<BTreeSet<(String, String)>>,
-    skip: BTreeSet<(String, String)>,
+    remembers: bool,
+    resumes: bool,
     max_keys: usize,
     throttle: u8,
     chunk_bytes: u64,
@@ -154,7 +157,8 @@ impl Default for Verify {
         Self {
             jobs: 2,
             only: None,
-            skip: BTreeSet::new(),
+            remembers: false,
+            resumes: false,
             max_keys: 100,
             throttle: 100,
             chunk_bytes: 256 << 20,
@@ -178,15 +182,22 @@ impl Verify {
 
     /// Compares these tables alone, each given by schema and name as in a [`TableReport`].
     pub fn only(mut self, tables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
-        self.only = Some(names(tables));
+        self.only = Some(tables.into_iter().map(|(schema, table)| (schema.into(), table.into())).collect());
         self
     }
 
-    /// Leaves out what an earlier run has proven; what isn't published is no matter. Then the report [names
-    /// them](VerifyReport::skipped): not every table is proven at one position.
-    pub fn skip(mut self, tables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
-        self.skip = names(tables);
+    /// Notes in the target, in the table `walferry.verified`, which tables are equal, so that a comparison that is interrupted can
+    /// be [gone on with](Verify::resume). When one is whole, whatever it has found, the notes of this migration are dropped.
+    pub fn remember(mut self) -> Self {
+        self.remembers = true;
         self
+    }
+
+    /// Leaves out what a comparison that was interrupted has [noted](Verify::remember), and goes on with its notes. The
+    /// report [names them](VerifyReport::proven_before): not every table is proven at one position.
+    pub fn resume(mut self) -> Self {
+        self.resumes = true;
+        self.remember()
     }
 
     /// How many differences of each table are reported with their keys; 100 unless told. Those beyond are counted.
@@ -217,22 +228,13 @@ impl Verify {
 
     /// Calls this as the work goes on, from the task that compares: it should be quick.
     ///
-    /// What it was told is proven can be [skipped](Verify::skip) by a run that comes after one that failed.
-    ///
     /// ```
-    /// use std::sync::{Arc, Mutex};
     /// use walferry::migrate::verify::{Progress, Verify};
     ///
-    /// let proven = Arc::new(Mutex::new(Vec::new()));
-    /// let notes = Arc::clone(&proven);
-    /// let verify = Verify::new().monitor(move |progress| match progress {
-    ///     Progress::Compared(table) if table.is_equal() => {
-    ///         notes.lock().unwrap().push((table.schema.clone(), table.table.clone()));
-    ///     }
+    /// let verify = Verify::new().monitor(|progress| match progress {
+    ///     Progress::Compared(table) => eprintln!("{}.{}: {}", table.schema, table.table, table.is_equal()),
     ///     _ => {}
     /// });
-    /// // … and after a failure:
-    /// let rest = Verify::new().skip(proven.lock().unwrap().clone());
     /// ```
     pub fn monitor(mut self, monitor: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
         self.monitor = Some(Arc::new(monitor));
@@ -258,17 +260,12 @@ impl fmt::Debug for Verify {
         f.debug_struct("Verify")
             .field("jobs", &self.jobs)
             .field("only", &self.only)
-            .field("skip", &self.skip)
+            .field("remembers", &self.remembers)
+            .field("resumes", &self.resumes)
             .field("max_keys", &self.max_keys)
             .field("throttle", &self.throttle)
             .field("chunk_bytes", &self.chunk_bytes)
             .field("md5", &self.md5)
             .finish_non_exhaustive()
     }
-}
-
-fn names(
-    tables: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
-) -> BTreeSet<(String, String)> {
-    tables.into_iter().map(|(schema, table)| (schema.into(), table.into())).collect()
 }

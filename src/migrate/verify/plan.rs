@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio_postgres::Client;
 
 use super::lookup::{self, Attribute, Catalogue, Name, Published};
+use super::report::Proven;
 use super::statement::{Blocks, identifier};
 use super::{Side, Verify};
 use crate::error::Error;
@@ -103,23 +104,24 @@ impl TablePlan {
     }
 }
 
-/// What is to be compared, and what [`Verify::skip`] leaves out.
+/// What is to be compared, and what is left out, since it was proven before.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The largest first.
     pub(super) tables: Vec<TablePlan>,
-    pub(super) skipped: Vec<Name>,
+    pub(super) proven: Vec<Proven>,
 }
 
 /// Looks at both sides. Everything that keeps a table from being compared is told at once, before the work begins.
 pub(super) async fn make(
     verify: &Verify,
+    proven: Vec<Proven>,
     publication: &str,
     source: &Client,
     target: &Client,
 ) -> Result<Plan, Error> {
     let published = published(publication, source, target).await?;
-    let (skipped, wanted) = choose(verify, publication, published)?;
+    let (proven, wanted) = choose(verify, proven, publication, published)?;
     let target_oids = lookup::relations(target, wanted.iter().map(Published::name)).await?;
     let sides = (
         Catalogue::read(source, wanted.iter().map(|one| one.oid), Side::Source).await?,
@@ -138,7 +140,7 @@ pub(super) async fn make(
         return Err(Error::Precondition { problem: listed(&problems), mend: mend.to_owned() });
     }
     tables.sort_by_key(|table| std::cmp::Reverse(table.bytes()));
-    Ok(Plan { tables, skipped })
+    Ok(Plan { tables, proven })
 }
 
 /// What the publication publishes; partitions under the name of their root where they can be compared together.
@@ -165,9 +167,10 @@ async fn published(publication: &str, source: &Client, target: &Client) -> Resul
 /// Those to be left out, and those to be compared.
 fn choose(
     verify: &Verify,
+    mut proven: Vec<Proven>,
     publication: &str,
     published: Vec<Published>,
-) -> Result<(Vec<Name>, Vec<Published>), Error> {
+) -> Result<(Vec<Proven>, Vec<Published>), Error> {
     let names: BTreeSet<_> = published.iter().map(Published::name).collect();
     let unknown = verify.only.iter().flatten().find(|name| !names.contains(name));
     if let Some((schema, table)) = unknown {
@@ -176,16 +179,22 @@ fn choose(
             mend: "name tables that are published, as the source has them".to_owned(),
         });
     }
-    let is_wanted = |name: &Name| verify.only.as_ref().is_none_or(|only| only.contains(name));
-    let chosen = published.into_iter().filter(|one| is_wanted(&one.name()));
-    let (skipped, wanted): (Vec<_>, Vec<_>) = chosen.partition(|one| verify.skip.contains(&one.name()));
-    if skipped.is_empty() && wanted.is_empty() {
+    let is_wanted =
+        |name: &Name| names.contains(name) && verify.only.as_ref().is_none_or(|only| only.contains(name));
+    proven.retain(|one| is_wanted(&one.name()));
+    proven.sort();
+    let left_out: BTreeSet<_> = proven.iter().map(Proven::name).collect();
+    let wanted: Vec<_> = published
+        .into_iter()
+        .filter(|one| is_wanted(&one.name()) && !left_out.contains(&one.name()))
+        .collect();
+    if proven.is_empty() && wanted.is_empty() {
         return Err(Error::Precondition {
             problem: format!("the publication {} has no tables", identifier(publication)),
             mend: "add the tables that are to be compared".to_owned(),
         });
     }
-    Ok((skipped.iter().map(Published::name).collect(), wanted))
+    Ok((proven, wanted))
 }
 
 /// How one table is compared.

@@ -12,8 +12,20 @@ pub struct VerifyReport {
     pub lsn: Lsn,
     /// Every table that was compared, by schema and name.
     pub tables: Vec<TableReport>,
-    /// Those that [`skip`](super::Verify::skip) has left out: they are not proven at this position.
-    pub skipped: Vec<(String, String)>,
+    /// Those that [`resume`](super::Verify::resume) has left out: they were equal at an earlier position.
+    pub proven_before: Vec<Proven>,
+}
+
+/// A table that was found equal by a comparison that was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Proven {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub table: String,
+    /// Where both sides were compared.
+    pub lsn: Lsn,
 }
 
 impl VerifyReport {
@@ -42,6 +54,12 @@ pub struct TableReport {
     /// Why it could not be compared at this position: most often because it was truncated or rewritten since, so that
     /// the snapshot sees nothing of it. Then nothing is proven of it, and the numbers are 0.
     pub unproven: Option<String>,
+}
+
+impl Proven {
+    pub(super) fn name(&self) -> (String, String) {
+        (self.schema.clone(), self.table.clone())
+    }
 }
 
 impl TableReport {

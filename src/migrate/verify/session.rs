@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
+use super::merge::unreadable;
 use super::statement::literal;
 use super::{Side, Snapshots};
 use crate::connection::{Config, SqlConnection, sql_error};
@@ -37,6 +38,16 @@ pub(super) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Error(error)
+    }
+}
+
+impl Failure {
+    /// For what is no table.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Error(error) => error,
+            Self::Changed(_) | Self::Unsteady => unreadable(),
+        }
     }
 }
 
@@ -122,7 +133,7 @@ impl<'a> Sessions<'a> {
             problem: format!(
                 "the snapshot of the {side} at {lsn} is gone: the session that held it has ended"
             ),
-            mend: "compare again, at a new position; what was found equal before can be skipped".to_owned(),
+            mend: "compare again, at a new position; what it has noted as equal can be left out".to_owned(),
         }
     }
 
