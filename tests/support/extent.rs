@@ -1,7 +1,7 @@
 //! How much the tests generate that generate.
 //!
-//! `WALFERRY_LONG=1` is the long form: many times as much, on every server. `WALFERRY_SHORT=1` tries a tenth of the seeds: to
-//! see that the tests run somewhere. `WALFERRY_SEED=17` is one seed again, the one that a failure named, and
+//! `WALFERRY_LONG=1` is the long form: many times as much, on every server. `WALFERRY_SHORT=1` is a tenth: to see that the
+//! tests run somewhere. `WALFERRY_SEED=17` is one seed again, the one that a failure named, and
 //! `WALFERRY_SEED=100..200` are others than usual.
 
 use std::env;
@@ -20,8 +20,16 @@ fn is_set(variable: &str) -> bool {
 }
 
 /// How many to generate.
-pub(crate) fn how_many(usually: usize, long: usize) -> usize {
-    if is_long() { long } else { usually }
+pub(crate) fn how_many(usually: u64, long: u64) -> usize {
+    usize::try_from(in_this_form(usually, long)).expect("no more than a machine can count")
+}
+
+fn in_this_form(usually: u64, long: u64) -> u64 {
+    match (is_long(), is_set("WALFERRY_SHORT")) {
+        (true, _) => long,
+        (false, true) => usually.div_ceil(10),
+        (false, false) => usually,
+    }
 }
 
 /// Tries each seed. When one fails, says how to try it again.
@@ -35,8 +43,7 @@ pub(crate) fn for_each_seed(usually: u64, long: u64, mut test: impl FnMut(u64)) 
 
 fn seeds(usually: u64, long: u64) -> Range<u64> {
     let Ok(seed) = env::var("WALFERRY_SEED") else {
-        let usually = if is_set("WALFERRY_SHORT") { usually.div_ceil(10) } else { usually };
-        return 0..if is_long() { long } else { usually };
+        return 0..in_this_form(usually, long);
     };
     let number = |digits: &str| digits.parse::<u64>().expect("WALFERRY_SEED is a number, or two as in 7..9");
     seed.split_once("..")
