@@ -135,6 +135,7 @@ macro_rules! prepared {
         }
 
         impl Acknowledge for $name {
+            #[inline]
             fn position(&self) -> Option<Lsn> {
                 Some(self.end_lsn())
             }
@@ -165,18 +166,21 @@ pub trait Acknowledge: sealed::Sealed {
 }
 
 impl Acknowledge for Commit {
+    #[inline]
     fn position(&self) -> Option<Lsn> {
         Some(self.end_lsn)
     }
 }
 
 impl Acknowledge for LogicalMessage {
+    #[inline]
     fn position(&self) -> Option<Lsn> {
         (!self.transactional).then_some(self.lsn)
     }
 }
 
 impl Acknowledge for Event {
+    #[inline]
     fn position(&self) -> Option<Lsn> {
         match self {
             Self::Commit(commit) => commit.position(),

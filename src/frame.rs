@@ -80,6 +80,7 @@ impl Frame {
     /// # Errors
     ///
     /// A payload that is empty, cut short or too long, or with a reply flag other than 0 and 1.
+    #[inline]
     pub fn decode(mut payload: Bytes) -> Result<Self, DecodeError> {
         let (tag, mut reader) = Reader::open(&payload)?;
         match tag {

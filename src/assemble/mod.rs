@@ -142,6 +142,7 @@ impl Assembler {
     ///
     /// A message that can't stand here, or that the assembler can't hold. The stream can't be followed any further:
     /// start again from the last acknowledged commit, with a new assembler.
+    #[inline]
     pub fn push(&mut self, message: Message) -> Result<(), Violation> {
         match message {
             Message::Begin(begin) => self.begin(begin),
@@ -170,6 +171,7 @@ impl Assembler {
     /// # Errors
     ///
     /// [`Violation::Spill`], when a file can't be read back.
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Event>, Violation> {
         loop {
             match self.ready.pop_front() {
@@ -252,11 +254,13 @@ impl Assembler {
         Ok(())
     }
 
+    #[inline]
     fn give(&mut self, event: Event) {
         self.ready.push_back(Ready::Event(event));
     }
 
     /// Whatever may stand inside a transaction, in a block or not.
+    #[inline]
     fn item(&mut self, message: Message) -> Result<(), Violation> {
         self.release_begin();
         // A server announces inside a transaction; a capture that is read from its middle announces before the first.

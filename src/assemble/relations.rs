@@ -56,6 +56,7 @@ impl Relations {
     }
 
     /// Turns what stands inside a transaction into an event; a Relation or Type is only remembered.
+    #[inline]
     pub(super) fn resolve(&mut self, message: Message) -> Result<Option<Event>, Violation> {
         Ok(Some(Event::Change(match message {
             Message::Insert(insert) => Change::Insert { new: self.row(insert.relation_id, insert.new)? },
@@ -119,6 +120,7 @@ impl Relations {
         self.known.insert(id, Announced { table, received: 0 });
     }
 
+    #[inline]
     fn table(&mut self, id: RelationId) -> Result<Arc<Table>, Violation> {
         match &self.last {
             Some(last) if last.relation.id == id => Ok(Arc::clone(last)),
@@ -130,6 +132,7 @@ impl Relations {
         }
     }
 
+    #[inline]
     fn row(&mut self, relation_id: RelationId, tuple: Tuple) -> Result<Row, Violation> {
         let table = self.table(relation_id)?;
         let (expected, found) = (table.relation.columns.len(), tuple.len());

@@ -151,7 +151,9 @@ impl<R: Read> Events<R> {
     fn advance(&mut self) -> Result<Option<Event>, CaptureError> {
         loop {
             if let Some(event) = self.assembler.poll()? {
-                let Some(event) = self.redelivery.pass(event)? else { continue };
+                if !self.redelivery.passes(&event)? {
+                    continue;
+                }
                 self.position = event.position().unwrap_or(self.position);
                 return Ok(Some(event));
             }

@@ -149,10 +149,12 @@ impl Codec {
     }
 
     /// How long the message is that the bytes begin with, if they say so yet, and say what can be.
+    #[inline]
     pub(crate) fn next_len(&self, bytes: &[u8]) -> Option<usize> {
         self.header(bytes).ok().flatten().map(|(_, length)| length)
     }
 
+    #[inline]
     fn header(&self, bytes: &[u8]) -> Result<Option<(u8, usize)>, WireError> {
         let header = Header::parse(bytes).map_err(|_| too_short(bytes))?;
         let Some(header) = header else { return Ok(None) };
@@ -169,6 +171,7 @@ impl Decoder for Codec {
     type Item = BackendMessage;
     type Error = WireError;
 
+    #[inline]
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<BackendMessage>, WireError> {
         let Some((tag, length)) = self.header(buffer)? else {
             make_room(buffer);

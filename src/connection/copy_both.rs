@@ -37,6 +37,7 @@ impl Connection {
     }
 
     /// The next message, if it takes no more than `room`; see [`next_exceeds`](Self::next_exceeds).
+    #[inline]
     pub(crate) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,

@@ -98,6 +98,7 @@ impl Transport {
 
     /// The next message, if it takes no more than `room`. One that does is left where it is, most of it on the way:
     /// then [`next_exceeds`](Self::next_exceeds) is true, and nothing that arrives wakes the caller.
+    #[inline]
     pub(crate) fn poll_message_within(
         &mut self,
         cx: &mut Context<'_>,
@@ -133,6 +134,7 @@ impl Transport {
     }
 
     /// Whether it is known that the next message takes more than `room`.
+    #[inline]
     pub(crate) fn next_exceeds(&self, room: usize) -> bool {
         self.codec.next_len(&self.read).is_some_and(|next| next > room)
     }

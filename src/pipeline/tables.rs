@@ -57,6 +57,7 @@ impl Tables {
 
     /// The event, or what is left of it. What is left out is counted, but for what is in the copy of its table, and for the
     /// heartbeats that a pipeline itself has written.
+    #[inline]
     pub(super) fn pass(&mut self, event: Event, left_out: &mut u64) -> Option<Event> {
         if matches!(&event, Event::Message(message) if message.transactional && message.prefix == HEARTBEAT) {
             return None;

@@ -170,6 +170,7 @@ impl Session {
     }
 
     /// A payload came, which need not be taken in yet: the server lives, and may want an answer.
+    #[inline]
     pub fn heard(&mut self, payload: &[u8], now: Instant) {
         let position = payload.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         if let ([b'w' | b'k', ..], Some(position)) = (payload, position) {
@@ -196,6 +197,7 @@ impl Session {
     }
 
     /// The first half of [`receive`](Self::receive): the message in a payload, and a position close by.
+    #[inline]
     pub(crate) fn decode(&mut self, payload: Bytes) -> Result<Option<(Lsn, Message)>, SessionError> {
         if self.stopped {
             return Ok(None);
@@ -220,6 +222,7 @@ impl Session {
     }
 
     /// The second half.
+    #[inline]
     pub(crate) fn push(&mut self, near: Lsn, message: Message) -> Result<(), SessionError> {
         self.assembler.push(message).map_err(|source| SessionError::Violation { near, source })
     }
@@ -235,12 +238,13 @@ impl Session {
     /// # Errors
     ///
     /// A spill file that can't be read back; a [resume position](Self::resume_from) that is none.
+    #[inline]
     pub fn poll(&mut self) -> Result<Option<Event>, SessionError> {
         loop {
             let near = self.feedback.durable();
             let polled = self.assembler.poll().map_err(|source| SessionError::Violation { near, source })?;
             let Some(event) = polled else { return Ok(None) };
-            if let Some(event) = self.redelivery.pass(event)? {
+            if self.redelivery.passes(&event)? {
                 if let Some(position) = event.position() {
                     self.feedback.delivered(position);
                 }

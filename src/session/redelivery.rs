@@ -26,26 +26,27 @@ impl Redelivery {
         self.skipped
     }
 
-    /// The event, unless it is part of what was durable before.
-    pub(crate) fn pass(&mut self, event: Event) -> Result<Option<Event>, SessionError> {
-        if let Event::Begin(begin) = &event {
+    /// Whether the event is new: no part of what was durable before.
+    #[inline]
+    pub(crate) fn passes(&mut self, event: &Event) -> Result<bool, SessionError> {
+        if let Event::Begin(begin) = event {
             self.skipping = (begin.commit_lsn < self.resume_lsn).then_some(begin.commit_lsn);
         }
         let Some(end_lsn) = event.position() else {
-            return Ok(self.skipping.is_none().then_some(event));
+            return Ok(self.skipping.is_none());
         };
-        let commit_lsn = match &event {
+        let commit_lsn = match event {
             Event::Commit(_) | Event::Prepare(_) => self.skipping.take(),
             Event::CommitPrepared(commit) => self.before(commit.message().commit_lsn),
             // Of these, no more is known than where they end.
             _ => (end_lsn <= self.resume_lsn).then_some(end_lsn),
         };
-        let Some(commit_lsn) = commit_lsn else { return Ok(Some(event)) };
+        let Some(commit_lsn) = commit_lsn else { return Ok(true) };
         if end_lsn > self.resume_lsn {
             return Err(SessionError::NotABoundary { resume_lsn: self.resume_lsn, commit_lsn, end_lsn });
         }
         self.skipped += 1;
-        Ok(None)
+        Ok(false)
     }
 
     fn before(&self, commit_lsn: Lsn) -> Option<Lsn> {

@@ -10,6 +10,7 @@ pub struct Batch {
 
 impl Batch {
     /// Adds an event behind the others.
+    #[inline]
     pub fn push(&mut self, event: Event) {
         self.byte_len += event.byte_len();
         self.events.push(event);

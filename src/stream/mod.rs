@@ -185,6 +185,7 @@ impl ReplicationStream {
 
     /// The next event, for who takes many at a stretch, and [catches up](Self::catch_up) before: a look at the clock takes as
     /// long as a tenth of an event.
+    #[inline]
     pub(crate) fn poll_stretch(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         if self.state == State::Failed {
             return Poll::Ready(None);
@@ -196,6 +197,7 @@ impl ReplicationStream {
         Poll::Ready(next)
     }
 
+    #[inline]
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
             if let Some(event) = self.session.poll()? {
@@ -250,6 +252,7 @@ impl ReplicationStream {
     }
 
     /// The next payload, if there is room for it. Status updates go out on time, whether payloads come or not.
+    #[inline]
     fn poll_receive(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<Result<(Timestamp, Bytes), Error>> {
         if let Some(error) = self.lost.take() {
             return Poll::Ready(Err(error));
@@ -278,6 +281,7 @@ impl ReplicationStream {
 
     /// The server lives. While data flows without a pause, the clock is read and status updates are sent all the
     /// same, every so many frames.
+    #[inline]
     fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) {
         const FRAMES: u32 = 256;
         let reply_requested = session::asks_for_reply(payload);
@@ -343,6 +347,7 @@ impl ReplicationStream {
         }
     }
 
+    #[inline]
     fn take_in(&mut self, received: Timestamp, payload: Bytes) -> Result<(), Error> {
         if let Some(recording) = &mut self.recording {
             recording.append(received, &payload)?;
