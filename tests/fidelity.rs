@@ -523,7 +523,7 @@ fn scripts_arrive(database: &Database, server: &Server) {
         }
         database.cluster.create_database(target);
         database.cluster.psql(target, &format!("SET client_min_messages = error; {}", tables()));
-        database.cluster.psql_file(target, &sql).unwrap_or_else(|error| panic!("{way}: {error}"));
+        database.cluster.play(target, &sql).unwrap_or_else(|error| panic!("{way}: {error}"));
         let arrived = printed(&database.cluster, target);
         for (key, text) in &expected {
             assert_eq!(arrived.get(key), Some(text), "on {}: {way}, {key:?}", server.major);

@@ -61,7 +61,7 @@ fn applied(cluster: &Cluster, database: &str, sql: &[u8]) -> String {
 fn applied_to(cluster: &Cluster, database: &str, tables: &str, sql: &[u8]) -> String {
     cluster.create_database(database);
     script(cluster, database, tables);
-    cluster.psql_file(database, sql).unwrap_or_else(|error| panic!("applying to {database}: {error}"));
+    cluster.play(database, sql).unwrap_or_else(|error| panic!("applying to {database}: {error}"));
     script(cluster, database, workload::CONTENTS)
 }
 

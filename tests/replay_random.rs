@@ -77,7 +77,7 @@ fn carries_across(cluster: &Cluster, seed: u64) -> u64 {
         script(cluster, &source, &random::stage(&mut random, &schema), seed);
         let (sql, changes) = replayed(cluster, &source, seed, &mut random);
         carried += changes;
-        if let Err(error) = cluster.psql_file(&target, &sql) {
+        if let Err(error) = cluster.play(&target, &sql) {
             panic!("seed {seed}, stage {stage}: {error}{}", kept(&sql, seed));
         }
         let expected = script(cluster, &source, workload::CONTENTS, seed);
@@ -95,7 +95,7 @@ fn carries_across(cluster: &Cluster, seed: u64) -> u64 {
     }
     cluster.psql(&source, &format!("SELECT pg_drop_replication_slot('{source}')"));
     for database in [&source, &target] {
-        cluster.psql("postgres", &format!("DROP DATABASE {database}"));
+        cluster.psql("postgres", &format!("DROP DATABASE {}", support::sql::database(database)));
     }
     carried
 }

@@ -61,7 +61,7 @@ fn prepare(cluster: &Cluster, gid: &str, changes: &str) {
 }
 
 fn apply(target: &Cluster, sql: &[u8]) {
-    let applied = target.psql_file("d", sql);
+    let applied = target.play("d", sql);
     applied.unwrap_or_else(|error| panic!("{error}\n{}", String::from_utf8_lossy(sql)));
 }
 

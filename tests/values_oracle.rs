@@ -67,12 +67,15 @@ impl Oracle {
         self.run(database, schema.ddl().as_bytes());
         let locale = [("lc_monetary", self.locale)];
         for (name, value) in profile.iter().chain(locale.iter().filter(|_| !profile.is_empty())) {
-            self.cluster.psql(database, &format!("ALTER DATABASE {database} SET {name} = '{value}'"));
+            self.cluster.psql(
+                database,
+                &format!("ALTER DATABASE {} SET {name} = '{value}'", support::sql::database(database)),
+            );
         }
     }
 
     fn drop(&self, database: &str) {
-        self.cluster.psql("postgres", &format!("DROP DATABASE {database}"));
+        self.cluster.psql("postgres", &format!("DROP DATABASE {}", support::sql::database(database)));
     }
 
     /// Carries the rows of a seed across in every way, and returns what is in the source.

@@ -11,14 +11,14 @@ use super::config::Config;
 use super::transport::Transport;
 use crate::error::{Error, ServerError};
 
-/// Settings that decide how values are printed, and three that would end a long transaction.
+/// Settings that decide how values are printed, and those that would end a transaction, or keep it from beginning.
 ///
 /// A walsender forces none of them: what the role, the database or the server is set to would change the stream's
 /// text. In the startup packet they have precedence over all of those, and over `options`.
 ///
 /// `wal_sender_timeout` is left to the server and to `options`: 0 would make the walsender check for messages before
 /// every single change, which costs it nearly a third more CPU time.
-const PINNED: [(&str, &str); 12] = [
+const PINNED: [(&str, &str); 13] = [
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -34,6 +34,8 @@ const PINNED: [(&str, &str); 12] = [
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
+    // A standby refuses even to look something up in a serializable transaction.
+    ("default_transaction_isolation", "read committed"),
 ];
 
 /// What the server said about the session while it began.

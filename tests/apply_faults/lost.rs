@@ -7,7 +7,7 @@ use std::time::Duration;
 use walferry::Lsn;
 
 use crate::interposed::{Before, Interposed};
-use crate::support::on_each_server;
+use crate::support::{on_each_server, sql};
 use crate::{Sides, until};
 
 const TABLES: &str = "CREATE TABLE a (id int PRIMARY KEY, v int); CREATE TABLE b (id int PRIMARY KEY, v int)";
@@ -49,11 +49,12 @@ fn settings_of_the_target_s_database_change_nothing() {
         let sides = sides(server);
         sides.target().psql(
             "postgres",
-            "ALTER DATABASE target SET default_transaction_isolation = 'serializable';
-             ALTER DATABASE target SET default_transaction_read_only = on;
-             ALTER DATABASE target SET lock_timeout = '50ms';
-             ALTER DATABASE target SET statement_timeout = '50ms';
-             ALTER DATABASE target SET idle_in_transaction_session_timeout = '50ms'",
+            &"ALTER DATABASE $D SET default_transaction_isolation = 'serializable';
+             ALTER DATABASE $D SET default_transaction_read_only = on;
+             ALTER DATABASE $D SET lock_timeout = '50ms';
+             ALTER DATABASE $D SET statement_timeout = '50ms';
+             ALTER DATABASE $D SET idle_in_transaction_session_timeout = '50ms'"
+                .replace("$D", &sql::database("target")),
         );
         sides.at_source("UPDATE a SET v = 1");
         thread::scope(|scope| {

@@ -182,7 +182,7 @@ fn what_may_not_be_copied_into_is_refused_by_its_own_error() {
         let role = format!("limited_{}", pair.gathers);
         let grant = format!(
             "CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {} TO {role}; GRANT SELECT, UPDATE ON t TO {role}; CREATE SCHEMA walferry AUTHORIZATION {role}",
-            pair.names[1]
+            crate::support::sql::database(&pair.names[1])
         );
         pair.target.batch_execute("DROP SCHEMA walferry CASCADE").await.expect("the other sink has made it");
         pair.target.batch_execute(&grant).await.expect("a role can be made");

@@ -13,7 +13,7 @@ use walferry::{Batch, ChangeSink, Config, Connection, Event, ReplicationStream, 
 use crate::changes::{Changes, FUNCTIONS};
 use crate::kinds::TYPES_OF_KEYS;
 use crate::schema::{Conditions, Schema, Side};
-use crate::support::{Cluster, Random, Server};
+use crate::support::{Cluster, Random, Server, calmed, sql};
 use crate::types::PRELUDE;
 
 /// So many seeds share a stream and its sinks.
@@ -55,8 +55,9 @@ struct Chunk<S> {
 }
 
 pub(crate) async fn connect(cluster: &Cluster, database: &str) -> Client {
-    let (client, connection) =
-        tokio_postgres::connect(&cluster.conninfo(database), NoTls).await.expect("the cluster is there");
+    let (client, connection) = tokio_postgres::connect(&calmed(&cluster.conninfo(database)), NoTls)
+        .await
+        .expect("the cluster is there");
     tokio::spawn(connection);
     client
 }
@@ -110,7 +111,10 @@ impl<S: ChangeSink, F: AsyncFn(&Cluster, &str, &ReplicationStream, u64) -> S> Wo
         }
         for database in TARGETS {
             target.create_database(database);
-            target.psql("postgres", &format!("ALTER DATABASE {database} SET client_min_messages = error"));
+            target.psql(
+                "postgres",
+                &format!("ALTER DATABASE {} SET client_min_messages = error", sql::database(database)),
+            );
         }
         let targets = [connect(&target, TARGETS[0]).await, connect(&target, TARGETS[1]).await];
         for target in &targets {

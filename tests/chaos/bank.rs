@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use crate::World;
-use crate::support::{Cluster, Random};
+use crate::support::{Cluster, Random, calmed};
 
 pub(crate) const SOURCE: &str =
     "CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL, moves int NOT NULL, note text NOT NULL);
@@ -52,7 +52,8 @@ pub(crate) fn invariant() -> String {
 
 pub(crate) fn connect(runtime: &Runtime, cluster: &Cluster) -> Option<Client> {
     runtime.block_on(async {
-        let connected = tokio_postgres::connect(&cluster.conninfo("postgres"), tokio_postgres::NoTls).await;
+        let connected =
+            tokio_postgres::connect(&calmed(&cluster.conninfo("postgres")), tokio_postgres::NoTls).await;
         let (client, connection) = connected.ok()?;
         tokio::spawn(connection);
         Some(client)

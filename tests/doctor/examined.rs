@@ -10,7 +10,7 @@ use walferry::migrate::Migration;
 use walferry::migrate::doctor::{Finding, Options, Report, Side};
 
 use crate::cases::Case;
-use crate::support::sql::{identifier, quoted};
+use crate::support::sql::{self, identifier, quoted};
 use crate::support::{Cluster, Server, on_each_server};
 
 /// What the cases write for short.
@@ -46,7 +46,8 @@ pub(crate) fn on_each_pair(test: impl Fn(&Pair) + Sync) {
 
 impl Pair {
     pub(crate) fn start(source: &Server, target: &Server) -> Self {
-        let pair = Self { source: source.start(), target: target.start() };
+        let start = |server: &Server| server.start_with(&[("idle_session_timeout", "0")]);
+        let pair = Self { source: start(source), target: start(target) };
         for cluster in [&pair.source, &pair.target] {
             cluster.create_database("base");
             cluster.psql("base", &written(BASE, "base", ""));
@@ -59,8 +60,12 @@ impl Pair {
         let databases =
             Databases { pair: self, name: format!(r#"{name} "'\{{d}}"#), role: format!(r#"r'o"l\e {name}"#) };
         let create = |cluster: &Cluster, clause: &str| {
-            let clause = if clause.is_empty() { "TEMPLATE base" } else { clause };
-            cluster.psql("postgres", &format!("CREATE DATABASE {} {clause}", identifier(&databases.name)));
+            let clause = if clause.is_empty() {
+                format!("TEMPLATE {}", sql::database("base"))
+            } else {
+                clause.to_owned()
+            };
+            cluster.psql("postgres", &format!("CREATE DATABASE {} {clause}", sql::database(&databases.name)));
         };
         create(&self.source, "");
         create(&self.target, clause);
@@ -222,7 +227,10 @@ fn written(sql: &str, database: &str, role: &str) -> String {
     let table = ["$S", "$U"].map(|short| NAMES.iter().find(|(known, _)| *known == short).unwrap().1);
     let table = table.map(identifier).join(".");
     let sql = sql.replace("$LT", &quoted(&table)).replace("$T", &table);
-    let sql = sql.replace("$D", &identifier(database)).replace("$R", &identifier(role));
+    let sql = sql
+        .replace("TEMPLATE base", &format!("TEMPLATE {}", sql::database("base")))
+        .replace("$D", &sql::database(database))
+        .replace("$R", &identifier(role));
     NAMES.iter().fold(sql, |sql, (short, name)| {
         sql.replace(short, &identifier(name)).replace(&short.replace('$', "$L"), &quoted(name))
     })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::run;
 use crate::story::{Running, command, wait_until_near};
-use crate::support::newest;
+use crate::support::{newest, sql};
 use crate::world::{DATABASE, World};
 
 fn world() -> World {
@@ -79,7 +79,8 @@ fn a_name_too_long_for_a_stream_back_closes_nothing_and_can_be_rolled_back() {
 #[test]
 fn a_setting_of_the_source_is_what_it_was_when_the_cutover_is_rolled_back() {
     let world = world();
-    let database = format!("ALTER DATABASE {DATABASE} SET default_transaction_read_only = off");
+    let database =
+        format!("ALTER DATABASE {} SET default_transaction_read_only = off", sql::database(DATABASE));
     world.source.psql("postgres", &database);
     run(&mut command(&world, &["run", "--stop-at-current"]));
     world.target.psql(DATABASE, "DELETE FROM bulk WHERE id = 1");

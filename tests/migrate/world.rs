@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
-use crate::support::{Cluster, Server};
+use crate::support::{Cluster, Server, calmed};
 
 /// What `pg_dump` carries, or psql makes on both sides: hostile names and types, kinds of sequences, of keys and of tables.
 pub(crate) const SCHEMA: &str = r#"
@@ -150,7 +150,8 @@ impl World {
         switched: bool,
         writer: i32,
     ) -> Result<(), tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&cluster.conninfo(DATABASE), NoTls).await?;
+        let (client, connection) =
+            tokio_postgres::connect(&calmed(&cluster.conninfo(DATABASE)), NoTls).await?;
         tokio::spawn(connection);
         for number in 0_u32.. {
             if self.over.load(Ordering::Relaxed) || self.switched.load(Ordering::Relaxed) != switched {

@@ -48,7 +48,7 @@ fn an_output_file_is_added_to_by_the_next_run() {
     let script = fs::read_to_string(&file).unwrap();
     assert_eq!(inserted(&script), [1, 2]);
     with_target(&cluster);
-    cluster.psql_file("target", script.as_bytes()).unwrap();
+    cluster.play("target", script.as_bytes()).unwrap();
     assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',') FROM t"), "1,2");
 
     fs::write(&file, "cut o").unwrap();

@@ -24,7 +24,7 @@ fn psql_applies_the_story() {
     for server in support::servers() {
         let cluster = server.start();
         cluster.psql("postgres", STORY_TABLES);
-        cluster.psql_file("postgres", &story).unwrap();
+        cluster.play("postgres", &story).unwrap();
         assert_story(&cluster);
         assert_eq!(cluster.psql("postgres", "INSERT INTO drafts (body) VALUES ('x') RETURNING id"), "1");
     }

@@ -8,12 +8,13 @@ fn target(may_silence: bool) -> Cluster {
     with_target(&cluster);
     cluster.psql(
         "target",
-        "CREATE ROLE carrier LOGIN; GRANT CREATE ON DATABASE target TO carrier;
+        &"CREATE ROLE carrier LOGIN; GRANT CREATE ON DATABASE $D TO carrier;
          GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON t TO carrier;
          CREATE TABLE parent (id int PRIMARY KEY);
          ALTER TABLE t ADD seen int DEFAULT 0, ADD FOREIGN KEY (id) REFERENCES parent;
          CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.seen := 1; RETURN NEW; END $$;
-         CREATE TRIGGER see BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()",
+         CREATE TRIGGER see BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()"
+            .replace("$D", &sql::database("target")),
     );
     if may_silence {
         cluster.psql("target", "GRANT SET ON PARAMETER session_replication_role TO carrier");

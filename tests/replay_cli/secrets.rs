@@ -23,7 +23,7 @@ fn uri(cluster: &Cluster, password: &str) -> String {
 /// A server that wants a password for the source and for the target.
 fn guarded_both() -> Cluster {
     let cluster = guarded();
-    cluster.psql("postgres", "CREATE DATABASE target OWNER ferry");
+    cluster.psql("postgres", &format!("CREATE DATABASE {} OWNER ferry", sql::database("target")));
     cluster.psql("target", &format!("{TARGET_TABLE}; ALTER TABLE t OWNER TO ferry"));
     cluster
 }
@@ -195,9 +195,10 @@ fn neither_password_is_in_the_process_title() {
         let title = String::from_utf8_lossy(&title);
         assert!(title.contains("--target=") && title.contains("dbname=target"), "{title}");
         assert!(!title.contains("s3cret"), "{title}");
-        let names = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = 'target'
+        let names =
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()
              AND usename = 'ferry'";
-        assert_eq!(cluster.psql("postgres", names), "x y", "what else the string says is kept");
+        assert_eq!(cluster.psql("target", names), "x y", "what else the string says is kept");
         drop(running);
         wait_for("its end", || !active());
     }

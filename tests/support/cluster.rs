@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::folder::Folder;
 use super::options::ClusterOptions;
 use super::postmaster::{self, Postmaster, Stop};
-use super::{Server, template};
+use super::{Server, surroundings, template};
 
 /// A running cluster. Dropping it stops the server and removes its folder.
 ///
@@ -50,7 +50,8 @@ impl Cluster {
     /// Libpq's `key=value` form: the superuser `postgres` on the Unix socket.
     pub(crate) fn conninfo(&self, database: &str) -> String {
         let quoted = |value: &str| format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"));
-        let (host, database) = (quoted(&self.folder.path().to_string_lossy()), quoted(database));
+        let (host, database) =
+            (quoted(&self.folder.path().to_string_lossy()), quoted(&surroundings::database(database)));
         format!("host={host} port={} user=postgres dbname={database}", self.port)
     }
 

@@ -15,7 +15,7 @@ pub(crate) fn is_long() -> bool {
     is_set("WALFERRY_LONG")
 }
 
-fn is_set(variable: &str) -> bool {
+pub(super) fn is_set(variable: &str) -> bool {
     env::var(variable).is_ok_and(|value| !matches!(value.as_str(), "" | "0"))
 }
 

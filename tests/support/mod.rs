@@ -15,7 +15,8 @@
 //! More by [`Server::options`]: settings, TCP, `pg_hba.conf`, files such as the server's key. Clusters of one server share
 //! their system identifier unless [`ClusterOptions::own_identity`] is asked for.
 //!
-//! `WALFERRY_LONG=1` and `WALFERRY_SEED=17` say how much is generated: see `extent.rs`.
+//! `WALFERRY_LONG=1` and `WALFERRY_SEED=17` say how much is generated: see `extent.rs`. `WALFERRY_HOSTILE=1` makes the servers'
+//! settings and the databases' names hostile: see `surroundings.rs`.
 //!
 //! [`servers`] finds what is installed; `.ci/servers` installs what is missing.
 #![allow(
@@ -43,6 +44,7 @@ mod psql;
 mod random;
 mod servers;
 mod session;
+mod surroundings;
 pub(crate) mod sql;
 mod template;
 mod types;
@@ -53,4 +55,5 @@ pub(crate) use options::ClusterOptions;
 pub(crate) use random::Random;
 pub(crate) use servers::{Server, newest, newest_pg_dump, oldest, server, servers};
 pub(crate) use session::Session;
+pub(crate) use surroundings::{calmed, database};
 pub(crate) use types::user_types;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::account::{give, lower};
-use super::{Cluster, Server};
+use super::{Cluster, Server, surroundings};
 
 /// A cluster that is about to be made.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct ClusterOptions {
 
 impl ClusterOptions {
     pub(super) fn new(server: Server) -> Self {
-        let settings =
-            DEFAULT_SETTINGS.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let settings = DEFAULT_SETTINGS.into_iter().chain(surroundings::settings());
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self {
             server,
             tcp: false,

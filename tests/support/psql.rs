@@ -7,6 +7,8 @@ use std::thread;
 use super::Cluster;
 use super::account::forget_libpq;
 use super::servers::psql_program;
+use super::sql;
+use super::surroundings::calm;
 
 impl Cluster {
     /// Runs `sql` and returns what it prints: values unaligned, columns separated by `|`, rows by line feeds.
@@ -18,17 +20,22 @@ impl Cluster {
 
     /// As [`Cluster::psql`], with what the server objects as the error.
     pub(crate) fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
-        self.run(database, &["-At"], sql.as_bytes())
+        self.run(database, calm(&mut psql(&["-At"])), sql.as_bytes())
     }
 
     /// Runs a psql script, stopping at its first error.
     pub(crate) fn psql_file(&self, database: &str, script: &[u8]) -> Result<String, String> {
-        self.run(database, &[], script)
+        self.run(database, calm(&mut psql(&[])), script)
+    }
+
+    /// The same for what the library has written: in hostile surroundings, it must see to its settings itself.
+    pub(crate) fn play(&self, database: &str, script: &[u8]) -> Result<String, String> {
+        self.run(database, &mut psql(&[]), script)
     }
 
     /// Makes a database; any name will do.
     pub(crate) fn create_database(&self, name: &str) {
-        self.psql("postgres", &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")));
+        self.psql("postgres", &format!("CREATE DATABASE {}", sql::database(name)));
     }
 
     /// Where the next WAL record goes, like `0/1949850`.
@@ -52,16 +59,10 @@ impl Cluster {
         answers.lines().count()
     }
 
-    fn run(&self, database: &str, flags: &[&str], script: &[u8]) -> Result<String, String> {
-        let mut command = Command::new(psql_program());
-        command
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1"])
-            .args(flags)
-            .arg("-d")
-            .arg(self.conninfo(database));
-        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            forget_libpq(&mut command).spawn().expect("psql can be run: `apt-get install postgresql-client`");
+    fn run(&self, database: &str, command: &mut Command, script: &[u8]) -> Result<String, String> {
+        command.arg("-d").arg(self.conninfo(database)).args(["-f", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("psql can be run: `apt-get install postgresql-client`");
         let mut stdin = child.stdin.take().expect("stdin is piped");
         // Beside the reading: a script and its output may both be larger than a pipe.
         let output = thread::scope(|scope| {
@@ -75,4 +76,11 @@ impl Cluster {
         let text = String::from_utf8(output.stdout).expect("psql prints UTF-8");
         Ok(text.trim_end_matches('\n').to_owned())
     }
+}
+
+/// With what every use of it has in common.
+pub(super) fn psql(flags: &[&str]) -> Command {
+    let mut command = Command::new(psql_program());
+    forget_libpq(&mut command).args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]).args(flags);
+    command
 }

@@ -1,11 +1,11 @@
 //! A session that stays: what is begun in it goes on beside others.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use super::Cluster;
-use super::account::forget_libpq;
-use super::servers::psql_program;
+use super::psql::psql;
+use super::surroundings::calm;
 
 /// A psql that is told more and more. Dropping it ends it, and rolls back what is open.
 #[derive(Debug)]
@@ -17,11 +17,10 @@ pub(crate) struct Session {
 
 impl Cluster {
     pub(crate) fn session(&self, database: &str) -> Session {
-        let mut command = Command::new(psql_program());
-        command.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-d"]).arg(self.conninfo(database));
-        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child =
-            forget_libpq(&mut command).spawn().expect("psql can be run: `apt-get install postgresql-client`");
+        let mut command = psql(&["-At"]);
+        calm(&mut command).arg("-d").arg(self.conninfo(database)).args(["-f", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("psql can be run: `apt-get install postgresql-client`");
         let stdin = child.stdin.take().expect("stdin is piped");
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         Session { child, stdin, stdout }

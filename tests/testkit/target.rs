@@ -34,7 +34,8 @@ impl<'a> Target<'a> {
 
     async fn client(&mut self) -> Result<&Client, BoxError> {
         if self.client.is_none() {
-            let (client, connection) = tokio_postgres::connect(self.conninfo, NoTls).await?;
+            let (client, connection) =
+                tokio_postgres::connect(&support::calmed(self.conninfo), NoTls).await?;
             tokio::spawn(connection);
             self.client = Some(client);
         }

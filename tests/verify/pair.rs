@@ -134,8 +134,8 @@ impl Side {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        let conninfo = self.cluster.conninfo(&self.database) + " options='-c statement_timeout=0'";
-        let connected = tokio_postgres::connect(&conninfo, NoTls).await;
+        let conninfo = self.cluster.conninfo(&self.database);
+        let connected = tokio_postgres::connect(&support::calmed(&conninfo), NoTls).await;
         let (client, connection) = connected.expect("the cluster is there");
         tokio::spawn(connection);
         client

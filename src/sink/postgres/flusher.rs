@@ -18,7 +18,7 @@ use crate::connection::{Config, SqlConnection};
 use crate::{Lsn, trace};
 
 /// A database may be read-only by default, and end sessions that do nothing.
-const SETTINGS: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE; \
+const SETTINGS: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; \
      SET idle_session_timeout = 0";
 
 /// From then on the session counts as lost: the source keeps its log for as long as it isn't told.

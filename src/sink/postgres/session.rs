@@ -20,7 +20,7 @@ use crate::{RelationId, trace};
 
 /// What the statements rely on. The plans of joins are for a handful of rows beside a large table, whatever its
 /// statistics say: an index is looked into once for each row. Each statement is planned once.
-const SETTINGS: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE; \
+const SETTINGS: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; \
      SET idle_session_timeout = 0; SET row_security = off; SET xmloption = content; SET array_nulls = on; SET check_function_bodies = off; \
      SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off; \
      SET enable_seqscan = off; SET enable_material = off; SET synchronous_commit = off";
