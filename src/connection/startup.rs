@@ -18,7 +18,7 @@ use crate::error::{Error, ServerError};
 ///
 /// `wal_sender_timeout` is left to the server and to `options`: 0 would make the walsender check for messages before
 /// every single change, which costs it nearly a third more CPU time.
-const PINNED: [(&str, &str); 13] = [
+const PINNED: [(&str, &str); 14] = [
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -31,6 +31,8 @@ const PINNED: [(&str, &str); 13] = [
     ("search_path", "pg_catalog"),
     ("quote_all_identifiers", "off"),
     ("lc_monetary", "C"),
+    // A backslash in a literal is a backslash.
+    ("standard_conforming_strings", "on"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),

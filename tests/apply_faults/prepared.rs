@@ -10,7 +10,7 @@ use crate::support::{Random, Server, for_each_seed, newest, servers_to_try};
 use crate::{Sides, refusal, told};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v int)";
-const PREPARED: &str = "SELECT count(*) FROM pg_prepared_xacts WHERE database = 'target'";
+const PREPARED: &str = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()";
 
 /// Those that decode it.
 fn on_each_that_can(test: impl Fn(&Server)) {

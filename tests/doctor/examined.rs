@@ -44,10 +44,14 @@ pub(crate) fn on_each_pair(test: impl Fn(&Pair) + Sync) {
     on_each_server(|server| test(&Pair::start(server, server)));
 }
 
+/// Whatever the surroundings, it ends no session that waits: the doctor would say so.
+pub(crate) fn patient(server: &Server, settings: &[(&str, &str)]) -> Cluster {
+    server.start_with(&[&[("idle_session_timeout", "0")], settings].concat())
+}
+
 impl Pair {
     pub(crate) fn start(source: &Server, target: &Server) -> Self {
-        let start = |server: &Server| server.start_with(&[("idle_session_timeout", "0")]);
-        let pair = Self { source: start(source), target: start(target) };
+        let pair = Self { source: patient(source, &[]), target: patient(target, &[]) };
         for cluster in [&pair.source, &pair.target] {
             cluster.create_database("base");
             cluster.psql("base", &written(BASE, "base", ""));

@@ -4,7 +4,7 @@ use std::fs;
 
 use walferry::migrate::doctor::{Options, Report, Side};
 
-use crate::examined::{config, examine, migration, of};
+use crate::examined::{config, examine, migration, of, patient};
 use crate::pooler::Pooler;
 use crate::support::{Cluster, Server, on_each_server};
 
@@ -29,13 +29,16 @@ fn ids(report: &Report) -> Vec<&'static str> {
 }
 
 fn starved(server: &Server) -> Cluster {
-    server.start_with(&[
-        ("wal_level", "replica"),
-        ("max_replication_slots", "0"),
-        ("max_wal_senders", "0"),
-        ("track_commit_timestamp", "on"),
-        ("max_prepared_transactions", "0"),
-    ])
+    patient(
+        server,
+        &[
+            ("wal_level", "replica"),
+            ("max_replication_slots", "0"),
+            ("max_wal_senders", "0"),
+            ("track_commit_timestamp", "on"),
+            ("max_prepared_transactions", "0"),
+        ],
+    )
 }
 
 #[test]
@@ -67,11 +70,11 @@ fn settings_that_need_a_restart_are_mended_by_one() {
 #[test]
 fn a_standby_is_told_on_either_side() {
     on_each_server(|server| {
-        let standby = server.start();
+        let standby = patient(server, &[]);
         standby.stop_fast();
         fs::write(standby.data_folder().join("standby.signal"), "").unwrap();
         standby.restart();
-        let other = server.start();
+        let other = patient(server, &[]);
         let [standby_config, other_config] =
             [&standby, &other].map(|cluster| config(cluster, "postgres", "postgres"));
         let as_source = migration(standby_config.clone(), other_config.clone());
@@ -89,7 +92,7 @@ fn a_standby_is_told_on_either_side() {
 #[test]
 fn a_pooler_is_told_on_either_side() {
     on_each_server(|server| {
-        let (source, target) = (server.start(), server.start());
+        let (source, target) = (patient(server, &[]), patient(server, &[]));
         let poolers = [&source, &target].map(Pooler::before);
         let [pooled_source, pooled_target] = [(&source, &poolers[0]), (&target, &poolers[1])]
             .map(|(cluster, pooler)| pooler.conninfo(cluster, "postgres").parse().unwrap());
@@ -111,7 +114,7 @@ fn a_pooler_is_told_on_either_side() {
 #[test]
 fn one_database_on_both_sides_is_told() {
     on_each_server(|server| {
-        let (cluster, clone) = (server.start(), server.start());
+        let (cluster, clone) = (patient(server, &[]), patient(server, &[]));
         cluster.create_database("b");
         let [a, b, c] = [(&cluster, "postgres"), (&cluster, "b"), (&clone, "postgres")]
             .map(|(cluster, database)| config(cluster, database, "postgres"));

@@ -14,7 +14,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::support::Cluster;
+use super::support::{self, Cluster};
 
 /// Where a connection ends, in both directions at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,9 @@ impl Proxy {
 
     /// Libpq's `key=value` form.
     pub(crate) fn conninfo(&self, database: &str) -> String {
-        let folder = self.folder.path().display();
-        format!("host={folder} port=5432 user=postgres dbname={database}")
+        let (folder, database) = (self.folder.path().display(), support::database(database));
+        let database = database.replace('\\', r"\\").replace('\'', r"\'");
+        format!("host={folder} port=5432 user=postgres dbname='{database}'")
     }
 
     /// What each replication connection has passed on, in their order.
