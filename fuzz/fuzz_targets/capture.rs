@@ -1,4 +1,5 @@
-//! Any bytes in place of a capture: read to an end or an error, from the beginning and from anywhere.
+//! Any bytes in place of a capture: read to an end or an error, from the beginning and from anywhere, in memory that the
+//! file's length bounds.
 
 #![no_main]
 
@@ -7,14 +8,15 @@ use std::io::Cursor;
 use libfuzzer_sys::fuzz_target;
 use walferry::Lsn;
 use walferry::capture::{Events, Reader};
-use walferry_fuzz::frames;
+use walferry_fuzz::{frames, laws};
 
 fuzz_target!(|input: &[u8]| {
     let (lsn, file) =
         input.split_first_chunk().map_or((0, input), |(lsn, file)| (u64::from_be_bytes(*lsn), file));
-    read(file, lsn);
     let (_, bodies) = frames::split(file);
-    read(&frames::capture(&bodies), lsn);
+    for file in [file, &frames::capture(&bodies)] {
+        laws::bounded(file.len(), 64, 64 * 1024, || read(file, lsn));
+    }
 });
 
 fn read(file: &[u8], lsn: u64) {

@@ -292,5 +292,7 @@ impl Encoder<FrontendMessage<'_>> for Codec {
     }
 }
 
+#[cfg(fuzzing)]
+pub mod pieces;
 #[cfg(test)]
 mod tests;

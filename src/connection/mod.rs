@@ -55,6 +55,9 @@ use crate::error::Error;
 use crate::trace;
 
 pub use crate::error::{Attempt, ConnectError, ServerError};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use codec::pieces;
 pub(crate) use codec::{BackendMessage, FrontendMessage};
 pub use command::SystemIdentity;
 #[cfg(test)]

@@ -5,13 +5,12 @@
 use libfuzzer_sys::fuzz_target;
 use walferry::event::Event;
 use walferry::sink::json::{Lines, Reader};
+use walferry_fuzz::laws;
 
 const LIMIT: usize = 4096;
 
 fuzz_target!(|input: &[u8]| {
-    let mut reader = Reader::new(input).line_limit(LIMIT);
-    let events: Vec<Event> = reader.by_ref().map_while(Result::ok).collect();
-    assert!(reader.next().is_none(), "an event behind an error");
+    let events = laws::bounded(input.len(), 256, 16 * 1024, || read(input));
 
     let (mut lines, mut json) = (Lines::default(), Vec::new());
     for event in &events {
@@ -21,3 +20,10 @@ fuzz_target!(|input: &[u8]| {
         Reader::new(json.as_slice()).collect::<Result<_, _>>().expect("what was written can be read");
     assert_eq!(again, events);
 });
+
+fn read(input: &[u8]) -> Vec<Event> {
+    let mut reader = Reader::new(input).line_limit(LIMIT);
+    let events = reader.by_ref().map_while(Result::ok).collect();
+    assert!(reader.next().is_none(), "an event behind an error");
+    events
+}
