@@ -147,8 +147,9 @@ fn walking_a_row_allocates_nothing() {
     assert_eq!((bytes, info.count_total), (502, 0));
 }
 
+/// pglogical 2.4.8 fixed four CVEs, one of them a tuple's length that was believed.
 #[test]
-fn a_length_that_lies_allocates_no_more_than_the_frame_holds() {
+fn museum_28_a_length_that_lies_allocates_no_more_than_the_frame_holds() {
     // Each claims as much as its field can say, and ends there.
     for (claims, name) in [
         (&b"T\x7f\xff\xff\xff\0"[..], "relations of a Truncate"),

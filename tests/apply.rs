@@ -97,35 +97,36 @@ fn assert_equal(server: &Server, way: &Way, expected: &str, found: &str) {
     assert!(expected == found, "{} on {}: missing {missing:#?}, extra {extra:#?}", way.name, server.major);
 }
 
+/// dbz#1682, DBZ-9305, PeerDB #3658: names of databases, schemas, tables, columns, types and publications.
 #[test]
-fn a_hostile_database_arrives_as_it_was() {
+fn museum_21_a_hostile_database_arrives_as_it_was() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     support::on_each_server(|server| {
         let cluster = server.start();
-        cluster.create_database("source");
+        let source = r#"It's the "source" ünï 表 %_\ = "#;
+        cluster.create_database(source);
         // The name of an object is a number in binary, which only its server can turn into the name.
         let tables = workload::TABLES.replace(" regclass", " text");
-        script(&cluster, "source", &tables);
-        script(&cluster, "source", workload::PUBLISH);
+        script(&cluster, source, &tables);
+        script(&cluster, source, workload::PUBLISH);
         for way in &WAYS {
             let slot = way.name;
-            cluster
-                .psql("source", &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"));
+            cluster.psql(source, &format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"));
         }
-        script(&cluster, "source", workload::CHANGES);
-        let expected = script(&cluster, "source", workload::CONTENTS);
+        script(&cluster, source, workload::CHANGES);
+        let expected = script(&cluster, source, workload::CONTENTS);
         for way in &WAYS {
-            cluster.create_database(way.name);
-            script(&cluster, way.name, &tables);
-            let applied =
-                runtime.block_on(apply(config(&cluster, "source"), config(&cluster, way.name), way));
+            let target = &format!(r#"{}'s "target"; -- \"#, way.name);
+            cluster.create_database(target);
+            script(&cluster, target, &tables);
+            let applied = runtime.block_on(apply(config(&cluster, source), config(&cluster, target), way));
             let statistics = applied.unwrap_or_else(|error| {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 panic!("{} on {}: {error}: {}", way.name, server.major, cause.unwrap_or_default())
             });
             eprintln!("{} on {}: {statistics:?}", way.name, server.major);
-            cluster.psql(way.name, "DROP SCHEMA walferry CASCADE");
-            assert_equal(server, way, &expected, &script(&cluster, way.name, workload::CONTENTS));
+            cluster.psql(target, "DROP SCHEMA walferry CASCADE");
+            assert_equal(server, way, &expected, &script(&cluster, target, workload::CONTENTS));
         }
     });
 }

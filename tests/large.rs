@@ -94,8 +94,9 @@ fn assert_below(limit: usize, (peak, took): (usize, Duration)) {
     assert!(peak > MIB && peak < limit, "{} MiB, more than {}", peak / MIB, limit / MIB);
 }
 
+/// Materialize #26257, airbyte #20873, pgcopydb #511, go-pq-cdc #151: a huge transaction took all memory.
 #[test]
-fn a_transaction_larger_than_the_memory_takes_no_more_than_the_limit() {
+fn museum_13_a_transaction_larger_than_the_memory_takes_no_more_than_the_limit() {
     // About 1 KiB a row.
     let (rows, fits, limit) = if is_long() { (3_000_000, 50_000, 64 * MIB) } else { (60_000, 5000, 8 * MIB) };
     let cluster = source(&["s"]);
@@ -119,7 +120,7 @@ fn a_transaction_larger_than_the_memory_takes_no_more_than_the_limit() {
 }
 
 #[test]
-fn a_large_field_is_in_memory_twice_however_many_come_in_a_row() {
+fn museum_13_a_large_field_is_in_memory_twice_however_many_come_in_a_row() {
     // What is larger than 32 MiB glibc always gives back to the system.
     let (field, limit) = if is_long() { (200 * MIB, 64 * MIB) } else { (36 * MIB, 8 * MIB) };
     let mut ways = vec![("off", "sql"), ("on", "json")];
@@ -139,7 +140,7 @@ fn a_large_field_is_in_memory_twice_however_many_come_in_a_row() {
 }
 
 #[test]
-fn subtransactions_that_are_rolled_back_leave_nothing() {
+fn museum_13_subtransactions_that_are_rolled_back_leave_nothing() {
     let count = if is_long() { 10_000 } else { 500 };
     let cluster = source(&["off", "on", "parallel"]);
     cluster.psql(

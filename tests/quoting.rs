@@ -145,8 +145,9 @@ fn hostile_names() -> impl Iterator<Item = String> {
     pieces.chain(long).chain(random(hostile::name))
 }
 
+/// DBZ-9305, etl #679, PeerDB #3658: names that meant something else on the way.
 #[test]
-fn every_identifier_is_the_name_it_was() {
+fn museum_21_every_identifier_is_the_name_it_was() {
     create_everywhere("aliases");
     for batch in batches(hostile_names().take(support::how_many(10_000, 1_000_000))) {
         let (mut script, mut expected) = (Vec::new(), Vec::new());
@@ -166,7 +167,7 @@ fn every_identifier_is_the_name_it_was() {
 }
 
 #[test]
-fn every_table_and_column_has_the_name_it_was_given() {
+fn museum_21_every_table_and_column_has_the_name_it_was_given() {
     let names: BTreeSet<_> = hostile_names().take(400).collect();
     assert!(names.len() > 250 && names.iter().any(|name| name.len() == 63), "{}", names.len());
     let expected: Vec<_> =
@@ -311,8 +312,9 @@ fn published(cluster: &Cluster, names: &[&str]) -> BTreeSet<String> {
     rows
 }
 
+/// The list of names is itself a text in a literal: pg-walstream and pgwire-replication don't quote the names in it.
 #[test]
-fn a_publication_of_any_name_is_found() {
+fn museum_30_a_publication_of_any_name_is_found() {
     for cluster in clusters() {
         cluster.create_database("publications");
         let mut script = Vec::new();

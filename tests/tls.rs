@@ -327,8 +327,9 @@ async fn binds_over_tls_1_2_too() {
     assert_eq!(agree(&cluster, &home, &conninfo).await, Outcome::Encrypted);
 }
 
+/// CVE-2026-54291: `channel_binding=require` was met without any binding.
 #[tokio::test]
-async fn fails_closed_where_the_certificate_names_no_hash() {
+async fn museum_27_fails_closed_where_the_certificate_names_no_hash() {
     // The hash is that of the certificate's signature, so it is the authority's key that must be Ed25519.
     let pair = Authority::new("root", pki::ED25519).server(&["localhost"]);
     for server in support::servers() {

@@ -8,3 +8,5 @@ pub mod fidelity {}
 #[cfg(feature = "postgres")]
 #[doc = include_str!("migration.md")]
 pub mod migration {}
+#[doc = include_str!("museum.md")]
+pub mod museum {}

@@ -1,6 +1,25 @@
 //! Which row it is, and which of its columns may be written.
 
 use crate::pair::{Pair, Plan, everywhere};
+use crate::support::hostile;
+
+/// pgstream #1050: empty became NULL.
+#[test]
+fn museum_03_null_empty_and_blank_stay_apart_in_the_stream() {
+    for (name, binary) in [("empty_text", false), ("empty_binary", true)] {
+        let plan = Plan { tables: hostile::EMPTY, binary, ..Plan::default() };
+        everywhere(name, plan, async |mut pair: Pair| {
+            pair.change(hostile::NOTHING_EMPTY_AND_BLANK).await;
+            pair.agree("SELECT * FROM t").await;
+            assert_eq!(pair.has(hostile::THERE).await, ["(4,4,4,4,4,4,4,4,4,4,4,4,4)"]);
+            // Each row becomes what the one before it was.
+            pair.change("UPDATE t SET id = id - 5; UPDATE t SET id = (id + 6) % 5 + 1").await;
+            pair.change("UPDATE t SET (v, c, f, n, b, a, p) = (SELECT v, c, f, n, b, a, p FROM t o WHERE o.id = t.id % 5 + 1)")
+                .await;
+            pair.agree("SELECT * FROM t").await;
+        });
+    }
+}
 
 /// pgcopydb #976: columns that are GENERATED ALWAYS.
 #[test]

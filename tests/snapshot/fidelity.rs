@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use walferry::snapshot::{SnapshotCopy, copied};
 
 use crate::stage::{Stage, hold, rows_of};
-use crate::support::{self, Cluster, newest, oldest, on_each_server};
+use crate::support::{self, Cluster, hostile, newest, oldest, on_each_server};
 use crate::workload;
 
 /// A database with nothing but names and values that are hard to carry.
-fn hostile(source: &Cluster, target: &Cluster, stage: &Stage) {
+fn carries_the_workload(source: &Cluster, target: &Cluster, stage: &Stage) {
     let script = |cluster: &Cluster, database: &str, script: &str| {
         cluster.psql_file(database, script.as_bytes()).unwrap_or_else(|error| panic!("{database}: {error}"))
     };
@@ -54,14 +54,14 @@ fn hostile(source: &Cluster, target: &Cluster, stage: &Stage) {
 fn a_hostile_database_arrives_as_it_was() {
     on_each_server(|server| {
         let stage = Stage::new(server, "");
-        hostile(stage.source_cluster(), stage.target_cluster(), &stage);
+        carries_the_workload(stage.source_cluster(), stage.target_cluster(), &stage);
     });
 }
 
 #[test]
 fn a_hostile_database_of_the_oldest_server_arrives_on_the_newest() {
     let stage = Stage::between(&oldest(), Some(&newest()), "");
-    hostile(stage.source_cluster(), stage.target_cluster(), &stage);
+    carries_the_workload(stage.source_cluster(), stage.target_cluster(), &stage);
 }
 
 #[test]
@@ -97,6 +97,20 @@ fn hostile_texts_arrive_in_text_and_in_binary() {
             assert_eq!(stage.target_now(&rows_of(table)), expected, "{table}");
         }
         assert_eq!(stage.target_now("SELECT count(*) FROM t WHERE v IS NULL OR w IS NULL").trim(), "1");
+    });
+}
+
+/// pgstream #1050: empty became NULL.
+#[test]
+fn museum_03_null_empty_and_blank_stay_apart_in_the_copy() {
+    on_each_server(|server| {
+        let stage = Stage::new(server, hostile::EMPTY);
+        stage.source(&format!("{};", hostile::NOTHING_EMPTY_AND_BLANK));
+        stage.carry(&stage.copy());
+        let expected = stage.source(&format!("\\t on\n{};", rows_of("t")));
+        assert_eq!(stage.target_now(&rows_of("t")), expected);
+        let there = stage.target_now(hostile::THERE);
+        assert_eq!(there.split('|').map(str::trim).collect::<Vec<_>>(), ["4"; 13]);
     });
 }
 

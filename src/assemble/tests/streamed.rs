@@ -55,7 +55,7 @@ fn an_aborted_transaction_leaves_nothing() {
 }
 
 #[test]
-fn an_aborted_subtransaction_takes_what_follows_its_first_change() {
+fn museum_29_an_aborted_subtransaction_takes_what_follows_its_first_change() {
     // The Message names the top-level transaction, and was emitted inside the subtransaction all the same.
     let inner = Xid::new(1069);
     let items = [row(XID, "1"), row(SUBXID, "2"), emit(Some(XID), "3"), row(inner, "4"), row(SUBXID, "5")];

@@ -206,7 +206,7 @@ async fn first_words(
 }
 
 #[tokio::test]
-async fn binds_by_the_table_of_rfc_5802_and_fails_closed() {
+async fn museum_27_binds_by_the_table_of_rfc_5802_and_fails_closed() {
     use ChannelBinding::{Disable, Prefer, Require};
     const PLUS: &str = "SCRAM-SHA-256-PLUS";
     const PLAIN: &str = "SCRAM-SHA-256";

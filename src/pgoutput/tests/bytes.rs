@@ -61,7 +61,7 @@ const CLOSED: &[(u8, usize, &[u8])] = &[
 ];
 
 #[test]
-fn every_byte_of_closed_meaning_accepts_exactly_what_is_defined() {
+fn museum_29_every_byte_of_closed_meaning_accepts_exactly_what_is_defined() {
     for &(tag, at, accepted) in CLOSED {
         for value in 0..=u8::MAX {
             let mut frame = sample(tag).to_vec();
@@ -153,6 +153,21 @@ fn a_reply_flag_is_0_or_1_in_both_directions() {
         let status = StandbyStatusUpdate::decode(&with_flag(status.encode())).ok();
         let expected = [Some(false), Some(true)].get(usize::from(flag)).copied().flatten();
         assert_eq!([keepalive, status.map(|status| status.reply_requested)], [expected; 2], "{flag}");
+    }
+}
+
+/// pgcopydb #959: a keepalive with an empty timestamp crashed the reader.
+#[test]
+fn museum_26_a_keepalive_may_have_any_time_and_is_whole_or_refused() {
+    for micros in [0, i64::MIN, i64::MAX, -1] {
+        let clock = Timestamp::from_micros(micros);
+        let keepalive = PrimaryKeepalive { wal_end: Lsn::new(0x10), clock, reply_requested: true };
+        let payload = keepalive.encode();
+        assert_eq!(Frame::decode(payload.clone()), Ok(Frame::PrimaryKeepalive(keepalive)));
+        assert!(!clock.to_string().is_empty());
+        for end in 0..payload.len() {
+            assert!(Frame::decode(payload.slice(..end)).is_err(), "{end} bytes");
+        }
     }
 }
 

@@ -39,7 +39,7 @@ fn a_negative_length_is_an_error_that_names_the_field() {
 }
 
 #[test]
-fn a_length_that_is_off_by_any_amount_is_an_error() {
+fn museum_28_a_length_that_is_off_by_any_amount_is_an_error() {
     for &(tag, at, width, _) in LENGTHS {
         let frame = sample(tag);
         let right = frame[at..at + width].iter().fold(0_u32, |length, &byte| length << 8 | u32::from(byte));

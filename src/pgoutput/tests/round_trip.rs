@@ -26,7 +26,7 @@ proptest! {
     }
 
     #[test]
-    fn no_byte_may_follow_a_message(sent in sent(), byte: u8) {
+    fn museum_29_no_byte_may_follow_a_message(sent in sent(), byte: u8) {
         let mut frame = sent.message.encode().to_vec();
         let count = frame.len();
         frame.push(byte);
