@@ -114,8 +114,7 @@ fn museum_01_every_literal_is_the_text_it_was() {
 #[test]
 fn bytes_that_are_no_utf8_pass_through_a_database_that_has_no_encoding() {
     for cluster in clusters() {
-        cluster
-            .psql("postgres", "CREATE DATABASE sql_ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+        cluster.psql("postgres", "CREATE DATABASE plain ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
         let values: Vec<Vec<u8>> = (1..=u8::MAX).map(|byte| vec![b'a', byte, b'1', byte, b'\'']).collect();
         let mut script = b"CREATE TEMP TABLE seen (found bytea, expected bytea);\n".to_vec();
         for value in &values {
@@ -134,7 +133,7 @@ fn bytes_that_are_no_utf8_pass_through_a_database_that_has_no_encoding() {
             b"\\.\nSELECT count(*) FROM copied WHERE encode(convert_to(found, 'SQL_ASCII'), 'hex') = expected;\n",
         );
         let expected = format!("{0}\n{0}", values.len());
-        assert_eq!(run(cluster, "sql_ascii", &script), expected, "{}", cluster.major());
+        assert_eq!(run(cluster, "plain", &script), expected, "{}", cluster.major());
     }
 }
 

@@ -27,7 +27,7 @@ mod support;
 use std::process::{Command, Output};
 
 use program::{last_line, replay, run};
-use support::{Cluster, sql};
+use support::Cluster;
 
 /// A table that is published, and a slot.
 fn source() -> Cluster {

@@ -14,7 +14,7 @@ fn target(may_silence: bool) -> Cluster {
          ALTER TABLE t ADD seen int DEFAULT 0, ADD FOREIGN KEY (id) REFERENCES parent;
          CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.seen := 1; RETURN NEW; END $$;
          CREATE TRIGGER see BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION see()"
-            .replace("$D", &sql::database("target")),
+            .replace("$D", &support::sql::database("target")),
     );
     if may_silence {
         cluster.psql("target", "GRANT SET ON PARAMETER session_replication_role TO carrier");

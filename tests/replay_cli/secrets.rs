@@ -23,13 +23,13 @@ fn uri(cluster: &Cluster, password: &str) -> String {
 /// A server that wants a password for the source and for the target.
 fn guarded_both() -> Cluster {
     let cluster = guarded();
-    cluster.psql("postgres", &format!("CREATE DATABASE {} OWNER ferry", sql::database("target")));
-    cluster.psql("target", &format!("{TARGET_TABLE}; ALTER TABLE t OWNER TO ferry"));
+    cluster.psql("postgres", "CREATE DATABASE plain OWNER ferry");
+    cluster.psql("plain", &format!("{TARGET_TABLE}; ALTER TABLE t OWNER TO ferry"));
     cluster
 }
 
 fn target_uri(cluster: &Cluster) -> String {
-    uri(cluster, "s3cret").replace("/postgres", "/target?application_name=x%20y")
+    uri(cluster, "s3cret").replace("/postgres", "/plain?application_name=x%20y")
 }
 
 fn key_value(cluster: &Cluster) -> String {
@@ -76,11 +76,11 @@ fn neither_a_password_nor_a_row_is_in_a_log_of_what_is_applied() {
     };
     cluster.psql("postgres", "INSERT INTO t VALUES (1, 'pr1vate'); UPDATE t SET body = 'pr1vate too'");
     assert_eq!(apply(), Some(0));
-    assert_eq!(cluster.psql("target", "SELECT body FROM t"), "pr1vate too");
+    assert_eq!(cluster.psql("plain", "SELECT body FROM t"), "pr1vate too");
 
     // What the target objects to, it quotes; and so does a trigger.
     cluster.psql(
-        "target",
+        "plain",
         "ALTER TABLE t ALTER body TYPE int USING 0;
          CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
            'BEGIN RAISE NOTICE ''%'', NEW.body; RAISE ''%'', NEW.body; END';
@@ -89,7 +89,7 @@ fn neither_a_password_nor_a_row_is_in_a_log_of_what_is_applied() {
     );
     cluster.psql("postgres", "INSERT INTO t VALUES (2, 'pr1vate')");
     assert_eq!(apply(), Some(1), "the value is no number");
-    cluster.psql("target", "ALTER TABLE t ALTER body TYPE text");
+    cluster.psql("plain", "ALTER TABLE t ALTER body TYPE text");
     cluster.psql("postgres", "UPDATE t SET body = 'pr1vate three' WHERE id = 2");
     assert_eq!(apply(), Some(1), "the trigger raises an error");
 }
@@ -193,12 +193,12 @@ fn neither_password_is_in_the_process_title() {
         wait_for("a stream", active);
         let title = fs::read(format!("/proc/{}/cmdline", running.0.id())).unwrap();
         let title = String::from_utf8_lossy(&title);
-        assert!(title.contains("--target=") && title.contains("dbname=target"), "{title}");
+        assert!(title.contains("--target=") && title.contains("dbname=plain"), "{title}");
         assert!(!title.contains("s3cret"), "{title}");
         let names =
             "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()
              AND usename = 'ferry'";
-        assert_eq!(cluster.psql("target", names), "x y", "what else the string says is kept");
+        assert_eq!(cluster.psql("plain", names), "x y", "what else the string says is kept");
         drop(running);
         wait_for("its end", || !active());
     }
@@ -211,11 +211,11 @@ fn variables_complete_the_source_and_the_target() {
     insert(&cluster, 1);
     let mut command = replay();
     command.args(["--source", "dbname=postgres", "--slot", "s", "--publication", "p", "--stop-at-current"]);
-    command.args(["--to", "postgres", "--target", "dbname=target"]);
+    command.args(["--to", "postgres", "--target", "dbname=plain"]);
     command.env("PGHOST", "127.0.0.1").env("PGPORT", cluster.tcp_port().to_string());
     command.env("PGUSER", "ferry").env("PGPASSWORD", "s3cret");
     run(&mut command);
-    assert_eq!(cluster.psql("target", "SELECT id FROM t"), "1");
+    assert_eq!(cluster.psql("plain", "SELECT id FROM t"), "1");
 }
 
 #[test]

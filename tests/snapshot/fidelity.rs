@@ -83,7 +83,7 @@ fn hostile_texts_arrive_in_text_and_in_binary() {
         let mut random = support::Random::new(7);
         let mut insert = String::new();
         for id in 0..400 {
-            let text = support::sql::quoted(&support::hostile::text(&mut random));
+            let text = support::sql::quoted(&hostile::text(&mut random));
             let bytes = random.hex(usize::try_from(id % 50).expect("small"));
             writeln!(insert, "INSERT INTO b VALUES ({id}, {text}, '\\x{bytes}');")
                 .expect("a String takes all");

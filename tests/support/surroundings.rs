@@ -66,13 +66,13 @@ fn usual() -> String {
     SETTINGS.iter().map(option).collect::<Vec<_>>().join(" ")
 }
 
-/// What the database is called that a test calls so.
+/// What the database is called that a test calls so. One that is called plain is for connection strings that are written by hand.
 pub(crate) fn database(name: &str) -> Cow<'_, str> {
     // Names have up to 63 bytes. One that is hostile by itself has a quote in it.
     if !is_hostile()
         || name.len() > 40
         || name.contains('"')
-        || matches!(name, "postgres" | "template0" | "template1")
+        || matches!(name, "postgres" | "template0" | "template1" | "plain")
     {
         return Cow::Borrowed(name);
     }

@@ -241,8 +241,8 @@ fn a_role_that_may_not_read_everything_is_told_what_it_needs() {
         let role = format!("reader_{}", pair.source.cluster.major());
         let mut reader = Pair { publication: "p".to_owned(), ..pair };
         reader.target.run(&format!(
-            "CREATE ROLE {role} LOGIN; ALTER DATABASE \"{}\" SET row_security = on",
-            reader.target.database
+            "CREATE ROLE {role} LOGIN; ALTER DATABASE {} SET row_security = on",
+            support::sql::database(&reader.target.database)
         ));
         let as_reader = async |pair: &Pair| {
             let held = pair.hold().await;

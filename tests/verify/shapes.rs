@@ -234,7 +234,10 @@ fn encoded(cluster: &'static Cluster, encoding: &str, name: &str) -> Side {
     let database = format!("{name} {encoding}");
     cluster.psql(
         "postgres",
-        &format!("CREATE DATABASE \"{database}\" ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"),
+        &format!(
+            "CREATE DATABASE {} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0",
+            support::sql::database(&database)
+        ),
     );
     Side { cluster, database }
 }
