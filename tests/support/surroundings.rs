@@ -71,7 +71,7 @@ pub(crate) fn database(name: &str) -> Cow<'_, str> {
     // Names have up to 63 bytes. One that is hostile by itself has a quote in it.
     if !is_hostile()
         || name.len() > 40
-        || name.contains('"')
+        || name.contains(['"', '\''])
         || matches!(name, "postgres" | "template0" | "template1" | "plain")
     {
         return Cow::Borrowed(name);
