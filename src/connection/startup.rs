@@ -18,7 +18,7 @@ use crate::error::{Error, ServerError};
 ///
 /// `wal_sender_timeout` is left to the server and to `options`: 0 would make the walsender check for messages before
 /// every single change, which costs it nearly a third more CPU time.
-const PINNED: [(&str, &str); 14] = [
+const PINNED: [(&str, &str); 15] = [
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO"),
     ("IntervalStyle", "postgres"),
@@ -31,6 +31,8 @@ const PINNED: [(&str, &str); 14] = [
     ("search_path", "pg_catalog"),
     ("quote_all_identifiers", "off"),
     ("lc_monetary", "C"),
+    // That a publication isn't there is a warning.
+    ("client_min_messages", "warning"),
     // A backslash in a literal is a backslash.
     ("standard_conforming_strings", "on"),
     ("statement_timeout", "0"),

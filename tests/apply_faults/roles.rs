@@ -122,3 +122,29 @@ fn a_standby_takes_nothing_and_says_so() {
         }
     });
 }
+
+/// At a level that reaches every session. What is said divides the answers to statements, and so does the server's buffer:
+/// nobody may wait for another answer while one in parts isn't taken in.
+#[test]
+fn a_trigger_that_says_much_holds_nothing_up() {
+    let others: Vec<_> = (0..10).map(|at| format!("CREATE TABLE other_{at} (id int PRIMARY KEY)")).collect();
+    let steps = (0..10).map(|at| {
+        let (first, last) = (at * 200 + 1, at * 200 + 200);
+        format!("INSERT INTO t SELECT i, i FROM generate_series({first}, {last}) i; INSERT INTO other_{at} VALUES (1)")
+    });
+    let changes = format!("BEGIN; {}; COMMIT", steps.collect::<Vec<_>>().join("; "));
+    for gather in [true, false] {
+        on_each_server(|server| {
+            let sides = Sides::new(server, &format!("{TABLES}; {}", others.join("; ")));
+            sides.at_target(
+                "CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS
+                   'BEGIN RAISE INFO ''%'', repeat(''x'', 3900 + NEW.id % 300); RETURN NULL; END';
+                 CREATE TRIGGER say AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION say();
+                 ALTER TABLE t ENABLE ALWAYS TRIGGER say",
+            );
+            sides.at_source(&changes);
+            sides.through(|| sides.sink(gather));
+            sides.assert_equal(&["t", "other_9"]);
+        });
+    }
+}

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use tokio::task::JoinSet;
 use tokio_postgres::Error;
-
-type Answer = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
 
 /// Statements in the order in which the server gets them.
 #[derive(Default)]
@@ -17,9 +15,15 @@ pub(super) struct InFlight {
 
 struct Statement {
     answer: Answer,
-    ready: Option<Result<u64, Error>>,
     expected: Expected,
     of: usize,
+}
+
+enum Answer {
+    Ready(Result<u64, Error>),
+    /// A task takes it in, whatever else is waited for: the connection gives nobody anything while somebody before him
+    /// doesn't take what is his. Each notice of a trigger is a part of its own.
+    Awaited(JoinSet<Result<u64, Error>>),
 }
 
 /// How many rows a statement has to find or change.
@@ -48,13 +52,17 @@ impl InFlight {
         expected: Expected,
         of: usize,
     ) {
-        let mut answer: Answer = Box::pin(answer);
-        // A request goes out when it is first asked for its answer. For that it is asked again, when it is waited for.
-        let ready = match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(ready) => Some(ready),
-            Poll::Pending => None,
+        let mut answer = Box::pin(answer);
+        // A request goes out when it is first asked for its answer: now, before any that follow.
+        let answer = match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ready) => Answer::Ready(ready),
+            Poll::Pending => {
+                let mut task = JoinSet::new();
+                task.spawn(answer);
+                Answer::Awaited(task)
+            }
         };
-        self.open.push_back(Statement { answer, ready, expected, of });
+        self.open.push_back(Statement { answer, expected, of });
     }
 
     /// Waits until no more than that many are on their way.
@@ -64,15 +72,17 @@ impl InFlight {
     /// The first that failed, and which it was. What was sent behind it is forgotten: the server skips it.
     pub(super) async fn settle(&mut self, left: usize) -> Result<(), (usize, Trouble)> {
         while self.open.len() > left {
-            let Some(Statement { answer, ready, expected, of }) = self.open.pop_front() else { break };
-            let answer = match ready {
-                Some(ready) => ready,
-                None => answer.await,
+            let Some(Statement { answer, expected, of }) = self.open.pop_front() else { break };
+            let answer = match answer {
+                Answer::Ready(ready) => Some(ready),
+                // None if it panicked, which it told by itself.
+                Answer::Awaited(mut task) => task.join_next().await.and_then(Result::ok),
             };
             let trouble = match answer {
-                Ok(rows) if expected.allows(rows) => continue,
-                Ok(rows) => Trouble::Found(rows),
-                Err(error) => Trouble::Server(error),
+                Some(Ok(rows)) if expected.allows(rows) => continue,
+                Some(Ok(rows)) => Trouble::Found(rows),
+                Some(Err(error)) => Trouble::Server(error),
+                None => Trouble::Found(0),
             };
             self.open.clear();
             return Err((of, trouble));
