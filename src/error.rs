@@ -7,6 +7,7 @@ use postgres_protocol::message::backend::ErrorFields;
 
 use crate::capture::CaptureError;
 use crate::connection::ConfigError;
+use crate::copy::CopyRowError;
 use crate::session::{SessionError, SourceChanged};
 
 /// What can go wrong on the I/O side, sorted by who must act.
@@ -108,6 +109,9 @@ pub enum Error {
     /// The capture file can't be read.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// What a COPY gave is no row.
+    #[error(transparent)]
+    Row(#[from] CopyRowError),
     /// The sink failed. What it had not made durable is not acknowledged.
     #[error("the sink")]
     Sink(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -169,6 +169,7 @@ pub mod session;
 pub mod catalog;
 pub mod capture;
 pub mod quote;
+pub mod copy;
 
 // The socket.
 #[cfg(feature = "net")]

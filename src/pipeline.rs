@@ -7,6 +7,8 @@ mod ledger;
 mod pace;
 mod recover;
 mod run;
+#[cfg(feature = "postgres")]
+mod snapshot;
 mod source;
 mod statistics;
 mod tables;
@@ -188,6 +190,24 @@ impl<S: ChangeSink> Pipeline<S> {
     ) -> Result<Statistics, Error> {
         // The stream and its buffers lie in it: too much for the stack of whoever calls.
         Box::pin(self.drive(stream, shutdown)).await
+    }
+
+    /// The same with what the published tables held in front, where the slot has no stream yet.
+    ///
+    /// The rows are one transaction, in batches as any other. What goes wrong in its midst begins it anew, if it passes by
+    /// itself: see [`SnapshotStream`](crate::snapshot::SnapshotStream).
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run); [`Error::Precondition`] when the slot was there before and the sink has nothing of it, or doesn't keep its
+    /// progress.
+    #[cfg(feature = "postgres")]
+    pub async fn run_snapshot(
+        self,
+        stream: crate::snapshot::SnapshotStream,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Statistics, Error> {
+        Box::pin(self.drive(snapshot::Ahead::new(stream), shutdown)).await
     }
 
     /// The same from a capture, which has no one to acknowledge to, and can't begin again: any error of the sink ends the run.

@@ -145,6 +145,20 @@ fn copy_escape(byte: u8) -> Option<u8> {
     }
 }
 
+/// The byte that what stands behind a backslash is for: the other way round.
+pub(crate) fn copy_unescape(escape: u8) -> Option<u8> {
+    match escape {
+        b'\\' => Some(b'\\'),
+        b't' => Some(b'\t'),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b'b' => Some(b'\x08'),
+        b'v' => Some(b'\x0b'),
+        b'f' => Some(b'\x0c'),
+        _ => None,
+    }
+}
+
 /// Writes one row of COPY's text format, with the line feed that ends it.
 ///
 /// ```
@@ -278,6 +292,15 @@ b\x00'"
     fn writes_bytes_that_are_no_utf8_as_two_digits_each() {
         assert_eq!(quoted(b"\xe9t\xc3\xa9'1"), b"E'\\xe9t\xc3\xa9''1'");
         assert_eq!(quoted(b"\xff0"), br"E'\xff0'");
+    }
+
+    #[test]
+    fn each_escape_of_copy_is_read_as_the_byte_that_it_is_written_for() {
+        for byte in 0..=u8::MAX {
+            let read = copy_escape(byte).and_then(copy_unescape);
+            assert!(read.is_none_or(|read| read == byte), "{byte}");
+            assert!(copy_unescape(byte).is_none_or(|read| copy_escape(read) == Some(byte)), "{byte}");
+        }
     }
 
     #[test]

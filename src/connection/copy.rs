@@ -2,9 +2,12 @@
 //!
 //! `CopyData` is framed alike in both directions: the bytes that one server sends are those that the other expects. Only the
 //! headers are read, to find where the data ends; a row that is larger than the buffer passes through in parts.
+//!
+//! Or to who reads the rows here, one by one.
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use postgres_protocol::message::backend::Message;
 
 use super::codec::{BackendMessage, FrontendMessage, LIMIT};
@@ -148,6 +151,24 @@ impl Frames {
 }
 
 impl Connection {
+    /// Begins to read the rows of a `COPY … TO STDOUT`.
+    pub(crate) async fn copy_out(&mut self, command: &str) -> Result<(), Error> {
+        self.begin_copy(command, true).await
+    }
+
+    /// The next of them: a CopyData of a server is one row. `None` if there is no more; then [`copied`](Self::copied) tells how
+    /// many they were.
+    pub(crate) fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        loop {
+            return Poll::Ready(match std::task::ready!(self.transport.poll_message(cx))? {
+                BackendMessage::CopyData(row) => Ok(Some(row)),
+                BackendMessage::Other(Message::CopyDone) => Ok(None),
+                BackendMessage::Other(Message::NoticeResponse(_) | Message::ParameterStatus(_)) => continue,
+                other => Err(objection(other)),
+            });
+        }
+    }
+
     /// Gives a COPY, and reads on until its data begins.
     async fn begin_copy(&mut self, command: &str, is_out: bool) -> Result<(), Error> {
         self.usable()?;
@@ -200,7 +221,7 @@ impl Connection {
     }
 
     /// The end of a COPY: how many rows the server counted.
-    async fn copied(&mut self) -> Result<u64, Error> {
+    pub(crate) async fn copied(&mut self) -> Result<u64, Error> {
         let mut rows = None;
         loop {
             match self.transport.message().await? {

@@ -153,7 +153,7 @@ impl SlotOptions {
         self
     }
 
-    fn check(&self, server: &ServerVersion) -> Result<(), Error> {
+    pub(crate) fn check(&self, server: &ServerVersion) -> Result<(), Error> {
         if self.temporary && self.failover {
             return Err(Error::Misuse("a slot cannot be temporary and survive a failover: choose one"));
         }
@@ -164,6 +164,27 @@ impl SlotOptions {
             server.require("a failover slot", 17)?;
         }
         Ok(())
+    }
+
+    /// A slot that lasts as long as the copy whose snapshot belongs to it.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn for_copy(&self) -> Self {
+        Self { temporary: true, failover: false, snapshot: Snapshot::Use, ..self.clone() }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_two_phase(&self) -> bool {
+        self.two_phase
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn is_failover(&self) -> bool {
+        self.failover
     }
 
     /// `CREATE_REPLICATION_SLOT`: in parentheses from 15 on, in a fixed order of words before.

@@ -57,6 +57,11 @@ impl Connection {
     /// ```
     pub async fn load_types(&mut self) -> Result<Types, Error> {
         self.end_transaction().await?;
+        self.read_types().await
+    }
+
+    /// The same within the transaction that is open: as they are in its snapshot.
+    pub(crate) async fn read_types(&mut self) -> Result<Types, Error> {
         let mut types: Vec<Type> = Vec::new();
         for row in self.simple_query(QUERY).await? {
             let oid = row.oid(0)?;

@@ -99,7 +99,7 @@ impl Column {
 }
 
 impl ReplicaIdentity {
-    fn from_wire(byte: u8) -> Option<Self> {
+    pub(crate) fn from_wire(byte: u8) -> Option<Self> {
         Some(match byte {
             b'd' => Self::Default,
             b'n' => Self::Nothing,

@@ -69,8 +69,8 @@ impl Tuple {
         Self { columns, data: data.freeze() }
     }
 
-    /// Takes over bytes that [`skip`] has walked.
-    pub(super) fn from_checked(columns: u16, data: Bytes) -> Self {
+    /// Takes over bytes of this layout: [`skip`] has walked them, or they were written just now.
+    pub(crate) fn from_checked(columns: u16, data: Bytes) -> Self {
         Self { columns, data }
     }
 

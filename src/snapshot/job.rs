@@ -131,7 +131,7 @@ impl Job<'_> {
         } else {
             None
         };
-        target.simple_query("COMMIT").await.map_err(|error| located(Side::Target, error, &task.load))?;
+        target.simple_query("COMMIT").await.map_err(|error| located(Side::Target, error, &task.load.quoted()))?;
         self.sessions = Some(sessions);
         Ok(copied)
     }
@@ -159,9 +159,9 @@ async fn transfer(
     passing: &mut Passing<'_>,
 ) -> Result<u64, Error> {
     let load = &task.load;
-    let at = |(side, error)| located(side, error, load);
+    let at = |(side, error)| located(side, error, &load.quoted());
     if task.is_frozen {
-        make_empty(target, load).await.map_err(|error| located(Side::Target, error, load))?;
+        make_empty(target, load).await.map_err(|error| located(Side::Target, error, &load.quoted()))?;
     }
     let (from, into) = (load.read(&task.chunk), load.write(task.is_frozen));
     let mut splice = Splice::begin(source, &from, target, &into).await.map_err(at)?;
@@ -188,14 +188,14 @@ async fn make_empty(target: &mut Connection, load: &Load) -> Result<(), Error> {
 }
 
 /// A server's error with where it came up.
-fn located(side: Side, error: Error, load: &Load) -> Error {
+pub(super) fn located(side: Side, error: Error, table: &str) -> Error {
     let side = match side {
         Side::Source => "source",
         Side::Target => "target",
     };
     match error {
         Error::Server(mut refusal) => {
-            refusal.message = format!("copying {}, the {side} said: {}", load.quoted(), refusal.message);
+            refusal.message = format!("copying {table}, the {side} said: {}", refusal.message);
             Error::Server(refusal)
         }
         other => other,

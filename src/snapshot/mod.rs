@@ -43,7 +43,11 @@ mod job;
 mod ledger;
 mod monitor;
 mod plan;
+mod query;
+mod relation;
+mod rows;
 mod source;
+mod stream;
 mod target;
 
 use std::time::{Duration, Instant};
@@ -55,6 +59,9 @@ use crate::error::Error;
 pub(crate) use ledger::record;
 pub use ledger::{Copied, copied, forget};
 pub use monitor::{Monitor, TableProgress};
+pub use rows::SnapshotRows;
+pub use stream::SnapshotStream;
+pub(crate) use stream::{Copying, Making, Opened};
 
 /// How much of a table is one chunk, unless asked otherwise.
 const CHUNK_BYTES: u64 = 256 * 1024 * 1024;

@@ -23,6 +23,8 @@ pub(super) struct Published {
     oid: u32,
     /// By name; without a list all that are not generated.
     list: Option<Vec<String>>,
+    /// Whether a generated column that is in the list is published. A server that never does may list it all the same.
+    publishes_generated: bool,
 }
 
 /// A table that holds rows itself.
@@ -95,14 +97,18 @@ pub(super) async fn look(config: &Config, snapshot: Option<&Exported>) -> Result
 /// Connects to read rows at the snapshot.
 pub(super) async fn read(config: &Config, snapshot: &Exported) -> Result<Connection, Error> {
     let mut connection = Connection::connect_ordinary(config).await?;
-    for setting in OPTIONAL_SETTINGS {
-        // The server may not know it.
-        let _ = connection.simple_query(setting).await;
-    }
+    try_settings(&mut connection).await;
     connection.simple_query(SETTINGS).await?;
     connection.simple_query(BEGIN).await?;
     connection.simple_query(&adopt(snapshot)).await.map_err(|error| lost(snapshot, error))?;
     Ok(connection)
+}
+
+/// Sets what not every server knows.
+pub(super) async fn try_settings(connection: &mut Connection) {
+    for setting in OPTIONAL_SETTINGS {
+        let _ = connection.simple_query(setting).await;
+    }
 }
 
 fn adopt(snapshot: &Exported) -> String {
@@ -164,7 +170,7 @@ pub(super) async fn published(client: &Client, publications: &[String]) -> Resul
     Ok(tables)
 }
 
-fn looking(error: SqlError) -> Error {
+pub(super) fn looking(error: SqlError) -> Error {
     sql_error("while looking at the tables of the source", error)
 }
 
@@ -194,7 +200,7 @@ async fn list(client: &Client, publications: &[String]) -> Result<Vec<Published>
         "NULL::pg_catalog.text[], NULL::pg_catalog.text"
     };
     let rows = client.query(&TABLES.replace("{columns}", columns), &[&publications]).await?;
-    rows.iter().map(Published::read).collect()
+    rows.iter().map(|row| Published::read(row, version >= 180_000)).collect()
 }
 
 /// One of each table. Where publications differ, a row is published if one of them does; the columns must be the same.
@@ -267,8 +273,9 @@ pub(super) async fn measure(client: &Client, tables: &mut [Published]) -> Result
 }
 
 impl Published {
-    fn read(row: &Row) -> Result<Self, SqlError> {
+    fn read(row: &Row, publishes_generated: bool) -> Result<Self, SqlError> {
         Ok(Self {
+            publishes_generated,
             oid: row.try_get(0)?,
             schema: row.try_get(1)?,
             name: row.try_get(2)?,
@@ -279,9 +286,14 @@ impl Published {
         })
     }
 
-    /// The list names generated columns too, where they are published.
     fn publishes(&self, column: &Column) -> bool {
-        self.list.as_ref().map_or(!column.is_generated, |list| list.contains(&column.name))
+        let list = self.list.as_ref();
+        let is_listed = list.is_none_or(|list| list.contains(&column.name));
+        is_listed && (!column.is_generated || self.publishes_generated && list.is_some())
+    }
+
+    pub(super) fn oid(&self) -> u32 {
+        self.oid
     }
 
     pub(super) fn size(&self) -> u64 {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Error as SqlError};
 
-use super::chunk;
 use super::columns::{Column, columns, identifier, qualified};
 use super::ledger::Chunk;
-use super::source::{OPTIONAL_SETTINGS, Published};
+use super::query::Query;
+use super::source::{OPTIONAL_SETTINGS, Published, try_settings};
 use crate::connection::{Config, Connection, SqlConnection, sql_error};
 use crate::error::Error;
 use crate::trace;
@@ -46,13 +46,9 @@ pub(super) struct Target {
 pub(super) struct Load {
     pub(super) schema: String,
     pub(super) name: String,
-    /// Those that are copied, quoted.
-    columns: String,
-    filter: Option<String>,
+    query: Query,
     format: &'static str,
     is_partitioned: bool,
-    /// Whether all rows of a part can be had without a query, which costs the server less.
-    is_plain: bool,
 }
 
 pub(super) async fn look(config: &Config) -> Result<SqlConnection, Error> {
@@ -69,10 +65,7 @@ pub(super) async fn look(config: &Config) -> Result<SqlConnection, Error> {
 /// Connects to load rows.
 pub(super) async fn load(config: &Config) -> Result<Connection, Error> {
     let mut connection = Connection::connect_ordinary(config).await?;
-    for setting in OPTIONAL_SETTINGS {
-        // The server may not know it.
-        let _ = connection.simple_query(setting).await;
-    }
+    try_settings(&mut connection).await;
     connection.simple_query(SETTINGS).await?;
     if connection.simple_query(REPLICA).await.is_err() {
         trace::warn!(
@@ -137,18 +130,13 @@ impl Load {
             .filter(|(_, known)| !known.is_generated)
             .collect();
         let is_binary = reads_binary && copied.iter().all(|(from, to)| from.is_alike_in_binary(to));
-        let columns: Vec<String> = copied.iter().map(|(column, _)| identifier(&column.name)).collect();
+        let columns: Vec<&Column> = copied.iter().map(|(column, _)| *column).collect();
         Ok(Self {
             schema: source.schema.clone(),
             name: source.name.clone(),
-            columns: columns.join(", "),
-            filter: source.filter.clone(),
+            query: Query::new(source, &columns),
             format: if is_binary { "binary" } else { "text" },
             is_partitioned: target.is_partitioned,
-            // A list of generated columns, or of none, only a query takes.
-            is_plain: source.is_ordinary()
-                && !copied.is_empty()
-                && !copied.iter().any(|(from, _)| from.is_generated),
         })
     }
 
@@ -168,25 +156,14 @@ impl Load {
 
     /// What gives a chunk's rows.
     pub(super) fn read(&self, chunk: &Chunk) -> String {
-        let from = qualified(&chunk.schema, &chunk.table);
-        let filter = self.filter.as_ref().map(|filter| format!("({filter})"));
-        if self.is_plain && filter.is_none() && chunk.blocks == chunk::ALL {
-            return format!("COPY {from} ({}) TO STDOUT (FORMAT {})", self.columns, self.format);
-        }
-        let conditions: Vec<String> = filter.into_iter().chain(chunk.blocks.predicate()).collect();
-        let filtered = if conditions.is_empty() { "" } else { " WHERE " };
-        format!(
-            "COPY (SELECT {} FROM ONLY {from}{filtered}{}) TO STDOUT (FORMAT {})",
-            self.columns,
-            conditions.join(" AND "),
-            self.format
-        )
+        self.query.copy(&chunk.schema, &chunk.table, chunk.blocks, self.format)
     }
 
     /// What takes them.
     pub(super) fn write(&self, is_frozen: bool) -> String {
         // A list may not be empty.
-        let columns = if self.columns.is_empty() { String::new() } else { format!(" ({})", self.columns) };
+        let columns = self.query.columns();
+        let columns = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
         let freeze = if is_frozen { ", FREEZE" } else { "" };
         format!("COPY {}{columns} FROM STDIN (FORMAT {}{freeze})", self.quoted(), self.format)
     }

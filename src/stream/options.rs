@@ -158,7 +158,23 @@ impl StreamOptions {
         self
     }
 
-    pub(super) fn check(&self, server: &ServerVersion) -> Result<(), Error> {
+    /// The slot that it is of.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn slot(&self) -> &SlotName {
+        &self.slot
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn publications(&self) -> &[String] {
+        &self.publications
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn stop_at(&mut self, lsn: Lsn) {
+        self.stop_at = Some(lsn);
+    }
+
+    pub(crate) fn check(&self, server: &ServerVersion) -> Result<(), Error> {
         if self.publications.is_empty() {
             return Err(Error::Misuse("a stream needs at least one publication"));
         }

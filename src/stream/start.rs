@@ -123,8 +123,8 @@ impl Connection {
         })
     }
 
-    /// Facts about the tables of the database, as they are now.
-    async fn catalog(&mut self) -> Result<Catalog, Error> {
+    /// Facts about the tables of the database, as they are now, or in the snapshot of the transaction that is open.
+    pub(crate) async fn catalog(&mut self) -> Result<Catalog, Error> {
         let rows = self
             .simple_query(
                 "SELECT c.oid, p.is_parent, a.attname FROM pg_catalog.pg_class c \
