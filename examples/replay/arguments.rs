@@ -74,6 +74,10 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "create_slot")]
     pub(crate) temporary: bool,
 
+    /// Copy what the published tables hold first, as snapshot rows, where there is no slot yet; into PostgreSQL, the migrate example is the fast way. A capture has the stream alone: not with --capture
+    #[arg(long, requires = "create_slot", conflicts_with = "capture")]
+    pub(crate) copy: bool,
+
     /// Also record what is received, to a new file
     #[arg(long, value_name = "FILE", requires = "source")]
     pub(crate) capture: Option<PathBuf>,

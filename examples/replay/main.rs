@@ -10,7 +10,6 @@ mod source;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use walferry::catalog::Catalog;
 use walferry::pipeline::Statistics;
 use walferry::sink::json::{JsonSink, Mapping};
 use walferry::sink::postgres::PostgresSink;
@@ -60,7 +59,7 @@ async fn replay(arguments: &Arguments) -> Result<Statistics, Error> {
         let mapping = arguments.json_mapping.map(Mapping::from).unwrap_or_default();
         return run(arguments, source, JsonSink::new(output).mapping(mapping), shutdown).await;
     }
-    let catalog: Catalog = source.context().catalog.clone();
+    let catalog = source.catalog().clone();
     run(arguments, source, SqlSink::new(output, catalog), shutdown).await
 }
 
@@ -103,7 +102,8 @@ async fn open_target(arguments: &Arguments, target: Config) -> Result<(PostgresS
     };
     let Some(slot) = &arguments.slot else {
         let source = Source::open(arguments).await?;
-        return Ok((sink(&source.context().slot), source));
+        let name = source.slot().unwrap_or_default().to_owned();
+        return Ok((sink(&name), source));
     };
     let mut sink = sink(slot.as_str());
     sink.progress().await.map_err(|error| Error::Sink(Box::new(error)))?;
@@ -148,6 +148,7 @@ async fn run(
     }
     match source {
         Source::Stream(stream) => pipeline.run(*stream, shutdown).await,
+        Source::Snapshot(stream) => pipeline.run_snapshot(*stream, shutdown).await,
         Source::Capture(events) => {
             let replayed = pipeline.run_capture(*events, shutdown).await;
             replayed.map_err(|error| source::locate(arguments, error))

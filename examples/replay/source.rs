@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use walferry::capture::{Context, Events, Reader, Writer};
+use walferry::capture::{Events, Reader, Writer};
+use walferry::catalog::Catalog;
+use walferry::snapshot::SnapshotStream;
 use walferry::{Config, Connection, Error, Lsn, ReplicationStream, SlotName, SlotOptions, StreamOptions};
 
 use crate::arguments::Arguments;
@@ -15,6 +17,7 @@ const STORY: &[u8] = include_bytes!("../../tests/captures/story.walferry");
 
 pub(crate) enum Source {
     Stream(Box<ReplicationStream>),
+    Snapshot(Box<SnapshotStream>),
     Capture(Box<Events<Box<dyn Read>>>),
 }
 
@@ -22,16 +25,31 @@ impl Source {
     pub(crate) async fn open(arguments: &Arguments) -> Result<Self, Error> {
         if let (Some(source), Some(slot)) = (&arguments.source, &arguments.slot) {
             let config = secrets::SOURCE.whole(source).complete_from_environment()?;
+            if arguments.copy {
+                return open_snapshot(arguments, &config, slot)
+                    .await
+                    .map(|stream| Self::Snapshot(Box::new(stream)));
+            }
             return open_stream(arguments, &config, slot).await.map(|stream| Self::Stream(Box::new(stream)));
         }
         let events = open_capture(arguments).map_err(|error| locate(arguments, error))?;
         Ok(Self::Capture(Box::new(events)))
     }
 
-    pub(crate) fn context(&self) -> &Context {
+    pub(crate) fn catalog(&self) -> &Catalog {
         match self {
-            Self::Stream(stream) => stream.context(),
-            Self::Capture(events) => events.context(),
+            Self::Stream(stream) => &stream.context().catalog,
+            Self::Snapshot(stream) => stream.catalog(),
+            Self::Capture(events) => &events.context().catalog,
+        }
+    }
+
+    /// The slot whose stream it is, where the source itself says so.
+    pub(crate) fn slot(&self) -> Option<&str> {
+        match self {
+            Self::Stream(stream) => Some(&stream.context().slot),
+            Self::Snapshot(_) => None,
+            Self::Capture(events) => Some(&events.context().slot),
         }
     }
 }
@@ -58,15 +76,8 @@ async fn open_stream(
     if let Some(path) = arguments.capture.as_ref().filter(|path| path.exists()) {
         return Err(opening(path, ErrorKind::AlreadyExists.into()));
     }
-    for warning in config.warnings() {
-        eprintln!("warning: {warning}");
-    }
-    let mut connection = Connection::connect(config).await?;
-    let stop_at = if arguments.stop_at_current {
-        Some(connection.identify_system().await?.wal_flushed)
-    } else {
-        arguments.stop_at
-    };
+    let mut connection = connect(config).await?;
+    let stop_at = stop_at(arguments, &mut connection).await?;
     if arguments.create_slot && connection.slot(slot).await?.is_none() {
         let options = SlotOptions::new().temporary(arguments.temporary).two_phase(arguments.two_phase);
         let created = connection.create_slot(slot, options).await?;
@@ -80,6 +91,40 @@ async fn open_stream(
         record(&mut stream, path)?;
     }
     Ok(stream)
+}
+
+/// The slot that stays is made behind the copy.
+async fn open_snapshot(
+    arguments: &Arguments,
+    config: &Config,
+    slot: &SlotName,
+) -> Result<SnapshotStream, Error> {
+    let mut connection = connect(config).await?;
+    let stop_at = stop_at(arguments, &mut connection).await?;
+    connection.close().await;
+    let options = SlotOptions::new().temporary(arguments.temporary);
+    let mut stream = SnapshotStream::open(config, options, stream_options(arguments, slot)).await?;
+    if let Some(point) = stream.consistent_point() {
+        eprintln!("copying the tables as of {point}, from where slot {slot} will go on");
+    }
+    if let Some(lsn) = stop_at {
+        stream.stop_at(lsn);
+    }
+    Ok(stream)
+}
+
+async fn connect(config: &Config) -> Result<Connection, Error> {
+    for warning in config.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    Connection::connect(config).await
+}
+
+async fn stop_at(arguments: &Arguments, connection: &mut Connection) -> Result<Option<Lsn>, Error> {
+    if arguments.stop_at_current {
+        return Ok(Some(connection.identify_system().await?.wal_flushed));
+    }
+    Ok(arguments.stop_at)
 }
 
 fn stream_options(arguments: &Arguments, slot: &SlotName) -> StreamOptions {

@@ -77,7 +77,9 @@ impl fmt::Display for CopyRowErrorKind {
             Self::Unterminated => f.write_str("expected a line feed at the end of the row: it is cut short"),
             Self::BytesBehind => f.write_str("expected the end of the row behind the line feed"),
             Self::BytesBehindNull => f.write_str("expected the end of the field behind NULL"),
-            Self::Unescaped => f.write_str("expected a backslash and a letter instead of a control character"),
+            Self::Unescaped => {
+                f.write_str("expected a backslash and a letter instead of a control character")
+            }
             Self::UnknownEscape => f.write_str(r"expected one of \, b, f, n, r, t and v behind a backslash"),
             Self::TooLong => f.write_str("expected a field of less than 2 GiB"),
             Self::FieldCount { expected, found } => {

@@ -9,12 +9,8 @@ use crate::{Oid, RelationId};
 type Values = Vec<Option<Vec<u8>>>;
 
 fn reader(columns: usize) -> RowReader {
-    let column = |at| Column {
-        name: format!("c{at}"),
-        type_oid: Oid::new(25),
-        type_modifier: -1,
-        is_key: false,
-    };
+    let column =
+        |at| Column { name: format!("c{at}"), type_oid: Oid::new(25), type_modifier: -1, is_key: false };
     let relation = Relation {
         id: RelationId::new(16384),
         schema: "s".to_owned(),
@@ -43,7 +39,10 @@ fn values() -> impl Strategy<Value = Values> {
     let special = prop::sample::select(br"\NntrbvfxX0.{}'".to_vec());
     let control = prop::sample::select(b"\t\n\r\x08\x0b\x0c\0\x7f\xc3\xa9\xff ".to_vec());
     let byte = prop_oneof![special, control, any::<u8>()];
-    vec(option::weighted(0.8, prop_oneof![vec(byte, 0..12), Just(br"\N".to_vec()), vec(Just(b'x'), 30..70)]), 0..6)
+    vec(
+        option::weighted(0.8, prop_oneof![vec(byte, 0..12), Just(br"\N".to_vec()), vec(Just(b'x'), 30..70)]),
+        0..6,
+    )
 }
 
 proptest! {
@@ -94,7 +93,8 @@ proptest! {
 fn keeps_the_text_null_and_an_escaped_one_apart_from_null() {
     let mut reader = reader(5);
     let row = reader.read(b"null\t\\N\t\\\\N\t\tNULL\n").expect("a row");
-    let expected = [Datum::Text(b"null"), Datum::Null, Datum::Text(br"\N"), Datum::Text(b""), Datum::Text(b"NULL")];
+    let expected =
+        [Datum::Text(b"null"), Datum::Null, Datum::Text(br"\N"), Datum::Text(b""), Datum::Text(b"NULL")];
     assert_eq!(row.tuple().iter().collect::<Vec<_>>(), expected);
 }
 
@@ -105,7 +105,8 @@ fn says_where_and_what_and_never_a_value() {
     let error = reader.read(b"2\tsecret\\x41\n").expect_err("no server writes that");
     assert_eq!((error.row(), error.field(), error.offset()), (2, 2, 8));
     assert_eq!(error.kind(), CopyRowErrorKind::UnknownEscape);
-    let expected = r"copied row 2 of s.t, field 2, at byte 8: expected one of \, b, f, n, r, t and v behind a backslash";
+    let expected =
+        r"copied row 2 of s.t, field 2, at byte 8: expected one of \, b, f, n, r, t and v behind a backslash";
     assert_eq!(error.to_string(), expected);
     assert!(reader.read(b"3\tthird\n").is_ok(), "what was read of the row before is gone");
 }

@@ -99,7 +99,11 @@ impl Ahead {
         let Phase::Rows(mut copying, _) = mem::replace(&mut self.phase, Phase::Lost) else { return };
         let (is_due, replaces) = (self.keeps_progress, self.kept.is_some());
         self.phase = Phase::Keeping(Box::pin(async move {
-            if is_due { copying.keep(replaces).await? } else { copying.check().await? }
+            if is_due {
+                copying.keep(replaces).await?
+            } else {
+                copying.check().await?
+            }
             Ok(copying)
         }));
     }
@@ -166,7 +170,8 @@ impl Source for Ahead {
                 // The answer to its end was lost, and nothing else.
                 self.durable = Some(kept.clone());
                 let (making, point) = (self.making.clone(), kept.resume_lsn);
-                self.phase = Phase::Starting(Box::pin(async move { making.start(point).await.map(Box::new) }));
+                self.phase =
+                    Phase::Starting(Box::pin(async move { making.start(point).await.map(Box::new) }));
                 Ok(None)
             }
             (_, Some(kept)) => Err(self.making.gone(kept.resume_lsn)),

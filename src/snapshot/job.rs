@@ -131,7 +131,10 @@ impl Job<'_> {
         } else {
             None
         };
-        target.simple_query("COMMIT").await.map_err(|error| located(Side::Target, error, &task.load.quoted()))?;
+        target
+            .simple_query("COMMIT")
+            .await
+            .map_err(|error| located(Side::Target, error, &task.load.quoted()))?;
         self.sessions = Some(sessions);
         Ok(copied)
     }

@@ -24,7 +24,29 @@
 //! # }
 //! ```
 //!
-//! # How
+//! # Into any other sink
+//!
+//! [`SnapshotRows`] reads the same tables at the same snapshot, row by row, for whoever wants them. With [`SnapshotStream`] a
+//! pipeline gives them to any sink before the stream, each as a [`Change::Snapshot`](crate::Change::Snapshot), exactly once:
+//!
+//! ```no_run
+//! use walferry::sink::{Output, sql::SqlSink};
+//! use walferry::snapshot::SnapshotStream;
+//! use walferry::{Config, Pipeline, SlotOptions, StreamOptions};
+//!
+//! # async fn example(source: Config) -> Result<(), Box<dyn std::error::Error>> {
+//! let options = StreamOptions::new("shop_changes".parse()?).publication("shop");
+//! let stream = SnapshotStream::open(&source, SlotOptions::new(), options).await?;
+//! let sink = SqlSink::new(Output::stdout(), stream.catalog().clone());
+//! Pipeline::new(sink).run_snapshot(stream, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A copied row and a streamed one go through the same decoder, from what the same output functions have printed under the
+//! same settings. One session reads: into another PostgreSQL, [`SnapshotCopy`] is faster by far.
+//!
+//! # How a copy from server to server works
 //!
 //! * Rows go from `COPY … TO STDOUT` to `COPY … FROM STDIN` as they are: nothing reads them on the way. In binary where
 //!   all of a table's columns have built-in types, the same on both sides; in text otherwise. A row of any size takes

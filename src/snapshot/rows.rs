@@ -197,7 +197,9 @@ impl Reading {
         let counted = self.connection.copied().await.map_err(|error| self.part.located(error))?;
         let (read, quoted) = (self.rows.rows(), self.part.quoted());
         if counted != read {
-            return Err(Error::Protocol(format!("the server sent {read} rows of {quoted}, and says {counted}")));
+            return Err(Error::Protocol(format!(
+                "the server sent {read} rows of {quoted}, and says {counted}"
+            )));
         }
         source::require_unchanged(&mut self.connection, &self.part.schema, &self.part.table).await?;
         Ok(self.connection)

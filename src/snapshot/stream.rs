@@ -21,19 +21,7 @@ use crate::{Lsn, ReplicationStream, StreamOptions, Timestamp, Xid};
 /// none twice, none missing. Where the slot is there, a sink that keeps its [progress](crate::ChangeSink::progress) and has some
 /// goes on from it; nothing is copied again.
 ///
-/// ```no_run
-/// use walferry::sink::{Output, sql::SqlSink};
-/// use walferry::snapshot::SnapshotStream;
-/// use walferry::{Config, Pipeline, SlotOptions, StreamOptions};
-///
-/// # async fn example(source: Config) -> Result<(), Box<dyn std::error::Error>> {
-/// let options = StreamOptions::new("shop_changes".parse()?).publication("shop");
-/// let stream = SnapshotStream::open(&source, SlotOptions::new(), options).await?;
-/// let sink = SqlSink::new(Output::stdout(), stream.catalog().clone());
-/// Pipeline::new(sink).run_snapshot(stream, std::future::pending()).await?;
-/// # Ok(())
-/// # }
-/// ```
+/// There is an example [in the module](crate::snapshot).
 ///
 /// # When it is interrupted
 ///
@@ -216,7 +204,9 @@ impl Making {
     pub(crate) fn found(&self) -> Error {
         let slot = self.options.slot();
         Error::Precondition {
-            problem: format!("the slot \"{slot}\" is there already, and the snapshot that belonged to it is gone"),
+            problem: format!(
+                "the slot \"{slot}\" is there already, and the snapshot that belonged to it is gone"
+            ),
             mend: format!(
                 "if the sink has the copy of an earlier run, go on without asking for one; if not, empty the sink, and on \
                  the source: SELECT pg_catalog.pg_drop_replication_slot('{slot}'); then start again"
@@ -339,7 +329,9 @@ impl Copying {
     fn unkept(&self, error: &Error) -> Error {
         let slot = self.making.options.slot();
         Error::Precondition {
-            problem: format!("the sink has the copy, and the slot \"{slot}\" that goes on behind it could not be made: {error}"),
+            problem: format!(
+                "the sink has the copy, and the slot \"{slot}\" that goes on behind it could not be made: {error}"
+            ),
             mend: "empty the sink, and start again, which copies".to_owned(),
         }
     }

@@ -9,6 +9,7 @@
 )]
 
 mod conflicts;
+mod copy;
 mod live;
 mod offline;
 mod options;

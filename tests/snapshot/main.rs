@@ -6,11 +6,13 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+mod ahead;
 mod chunks;
 mod fidelity;
 mod lost;
 mod refused;
 mod resume;
+mod rows;
 mod stage;
 #[path = "../support/mod.rs"]
 mod support;
