@@ -26,6 +26,9 @@ use crate::value::Types;
 /// The bytes of a column before its value: kind and length.
 const HEADER: usize = 5;
 
+/// How much room small rows share.
+const GULP: usize = 64 * 1024;
+
 /// Reads the rows of one table, in the order in which they come.
 ///
 /// ```
@@ -76,7 +79,7 @@ enum End {
 impl RowReader {
     /// A reader of rows that hold the columns of `relation`, in its order, of these types.
     pub fn new(relation: Arc<Relation>, types: Arc<Types>) -> Self {
-        Self { table: Arc::new(Table { relation, types }), rows: 0, buffer: BytesMut::new() }
+        Self { table: Arc::new(Table { relation, types }), rows: 0, buffer: BytesMut::with_capacity(GULP) }
     }
 
     /// The table whose rows they are.
@@ -91,8 +94,8 @@ impl RowReader {
 
     /// Reads the next row, which is one line with its line feed: the payload of one CopyData, as the server frames them.
     ///
-    /// Takes as much memory as the line has bytes, and five more for each field. Rows that are read one after the
-    /// other may share it: [`Row::detach`] one to keep it for long.
+    /// Takes as much memory as the line has bytes, and five more for each field; small rows that are read one after the
+    /// other share 64 KiB: [`Row::detach`] one to keep it for long.
     ///
     /// # Errors
     ///

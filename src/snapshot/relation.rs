@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pgoutput::{Column, Relation, ReplicaIdentity};
 use crate::{Oid, RelationId};
 
-/// The key is what the server's `RelationGetIdentityKeyBitmap` says: of an index, its key columns; from 17 on, of a
+/// The key is what the server's `RelationGetIdentityKeyBitmap` says: of an index, its key columns; from 18 on, of a
 /// partitioned table's primary key even where not all partitions have it.
 const RELATIONS: &str = "SELECT c.oid, c.relreplident::pg_catalog.text, a.attname::pg_catalog.text, a.atttypid, a.atttypmod, \
      c.relreplident = 'f' OR EXISTS (\
@@ -18,7 +18,7 @@ const RELATIONS: &str = "SELECT c.oid, c.relreplident::pg_catalog.text, a.attnam
      WHERE i.indrelid = c.oid AND k.number = a.attnum AND k.at <= i.indnkeyatts AND i.indimmediate AND i.indislive \
      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END \
      AND (i.indisvalid OR i.indisprimary AND c.relkind = 'p' \
-     AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000)) \
+     AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000)) \
      FROM pg_catalog.pg_class c \
      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
      WHERE c.oid = ANY ($1)";

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -198,6 +199,19 @@ impl Stage {
             let stream = open(&self.source_config()).await?;
             Pipeline::new(sink).batch_rows(500).run_snapshot(stream, pending()).await
         })
+    }
+
+    /// What runs SQL on the source from within a sink.
+    fn beside(&self) -> impl Fn(&str) -> String + Send + 'static {
+        let psql = self.source_cluster().server().bin.join("psql");
+        let psql = if psql.exists() { psql } else { "psql".into() };
+        let conninfo = self.source_cluster().conninfo("source");
+        move |sql| {
+            let told =
+                Command::new(&psql).args(["-XqAt", "-d", &conninfo, "-c", sql]).output().expect("psql");
+            assert!(told.status.success(), "{told:?}");
+            String::from_utf8(told.stdout).expect("UTF-8").trim().to_owned()
+        }
     }
 
     fn slots(&self) -> String {
@@ -462,16 +476,11 @@ fn a_copy_that_loses_a_session_begins_anew_and_leaves_nothing() {
                 let kill = format!(
                     "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'source' AND {lost}"
                 );
-                let (mut batches, conninfo) = (0, stage.source_cluster().conninfo("source"));
-                let psql = stage.source_cluster().server().bin.join("psql");
-                let psql = if psql.exists() { psql } else { "psql".into() };
+                let (mut batches, beside) = (0, stage.beside());
                 let hook = move |_: &[Event]| {
                     batches += 1;
                     if batches == 3 {
-                        let mut command = std::process::Command::new(&psql);
-                        let killed =
-                            command.args(["-XAt", "-d", &conninfo, "-c", &kill]).output().expect("psql");
-                        assert_eq!(killed.stdout, b"t\n", "{killed:?}");
+                        assert_eq!(beside(&kill), "t", "there was one, and it is gone");
                     }
                 };
                 let carried = stage.follow(Probe::new(&kept, tracks).hook(hook));
@@ -550,18 +559,11 @@ fn the_end_of_a_copy_that_fails_or_is_not_heard_of_is_told_from_one_that_stands(
             stage.source(ROWS);
             let kept = kept();
             kept.lock().unwrap().faults.push_back(fault);
-            let mut is_written = false;
-            let (conninfo, psql) =
-                (stage.source_cluster().conninfo("source"), stage.source_cluster().server().bin.join("psql"));
-            let psql = if psql.exists() { psql } else { "psql".into() };
+            let (mut is_written, beside) = (false, stage.beside());
             // A change behind the copy: the stream goes on at the right place.
             let hook = move |_: &[Event]| {
                 if !std::mem::replace(&mut is_written, true) {
-                    let mut command = std::process::Command::new(&psql);
-                    let sql = "UPDATE t SET v = 'changed' WHERE id = 7";
-                    assert!(
-                        command.args(["-XAt", "-d", &conninfo, "-c", sql]).status().expect("psql").success()
-                    );
+                    beside("UPDATE t SET v = 'changed' WHERE id = 7");
                 }
             };
             let carried = stage.follow(Probe::new(&kept, true).hook(hook)).expect("a copy");

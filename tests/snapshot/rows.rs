@@ -73,7 +73,7 @@ const EXTRA: &str = "
     DROP INDEX lost;
     CREATE DOMAIN short AS varchar(5);
     CREATE TABLE narrow (id int PRIMARY KEY, gone int, v varchar(7), n numeric(9,3), c char(4), bi bit(3), ts timestamp(2),
-        iv interval hour to minute, a varchar(3)[], d short, ds short[]);
+        iv interval hour to minute, a varchar(4)[], d short, ds short[]);
     ALTER TABLE narrow DROP gone;
     CREATE TABLE half (id int NOT NULL, v text) PARTITION BY RANGE (id);
     CREATE TABLE half_1 PARTITION OF half FOR VALUES FROM (0) TO (100);
