@@ -129,7 +129,7 @@ impl Fields<'_> {
         let mut end = self.field(out)?;
         while end == End::Field {
             if self.field >= expected {
-                let found = self.field + 1 + self.rest.iter().filter(|byte| **byte == b'\t').count();
+                let found = self.field + self.rest.split(|byte| *byte == b'\t').count();
                 return Err(CopyRowErrorKind::FieldCount { expected, found });
             }
             self.field += 1;

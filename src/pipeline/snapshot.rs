@@ -100,9 +100,9 @@ impl Ahead {
         let (is_due, replaces) = (self.keeps_progress, self.kept.is_some());
         self.phase = Phase::Keeping(Box::pin(async move {
             if is_due {
-                copying.keep(replaces).await?
+                copying.keep(replaces).await?;
             } else {
-                copying.check().await?
+                copying.check().await?;
             }
             Ok(copying)
         }));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -53,8 +53,10 @@ struct Probe {
     tracks: bool,
     written: Vec<Event>,
     /// Looks at each batch, and takes its time.
-    hook: Box<dyn FnMut(&[Event]) + Send>,
+    hook: Hook,
 }
+
+type Hook = Box<dyn FnMut(&[Event]) + Send>;
 
 impl Probe {
     fn new(kept: &Arc<Mutex<Kept>>, tracks: bool) -> Self {
@@ -86,7 +88,7 @@ impl ChangeSink for Probe {
         let Some(last) = self.written.iter().rposition(|event| end_of(event).is_some()) else {
             return Ok(());
         };
-        let mut kept = self.kept.lock().unwrap();
+        let mut kept = locked(&self.kept);
         let fault = kept.faults.pop_front();
         let done: Vec<_> = self.written.drain(..=last).collect();
         if matches!(fault, None | Some(Fault::Unheard | Fault::KilledBehind)) {
@@ -107,7 +109,7 @@ impl ChangeSink for Probe {
     async fn rollback(&mut self) -> Result<(), Failure> {
         let whole = self.written.iter().rposition(|event| end_of(event).is_some()).map_or(0, |last| last + 1);
         self.written.truncate(whole);
-        self.kept.lock().unwrap().rollbacks += 1;
+        locked(&self.kept).rollbacks += 1;
         Ok(())
     }
 
@@ -116,7 +118,7 @@ impl ChangeSink for Probe {
     }
 
     async fn progress(&mut self) -> Result<Progress, Failure> {
-        Ok(match &self.kept.lock().unwrap().progress {
+        Ok(match &locked(&self.kept).progress {
             _ if !self.tracks => Progress::Untracked,
             Some(progress) => Progress::At(progress.clone()),
             None => Progress::None,
@@ -124,9 +126,13 @@ impl ChangeSink for Probe {
     }
 
     async fn set_progress(&mut self, progress: &Fingerprint) -> Result<(), Failure> {
-        self.kept.lock().unwrap().progress = Some(progress.clone());
+        locked(&self.kept).progress = Some(progress.clone());
         Ok(())
     }
+}
+
+fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().expect("nobody has panicked with it")
 }
 
 fn kept() -> Arc<Mutex<Kept>> {
@@ -140,7 +146,7 @@ fn applied(events: &[Event]) -> BTreeMap<Vec<u8>, Vec<Option<Vec<u8>>>> {
     for event in events {
         match event {
             Event::Begin(_) => {
-                assert!(!std::mem::replace(&mut is_open, true), "a transaction without an end")
+                assert!(!std::mem::replace(&mut is_open, true), "a transaction without an end");
             }
             Event::Commit(_) => assert!(std::mem::replace(&mut is_open, false), "an end without a beginning"),
             Event::Change(change) => apply(&mut rows, change),
@@ -170,7 +176,9 @@ fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<Option<Vec<u8>>>>, change: &Change) {
             let values = new.tuple().iter().enumerate().map(|(at, datum)| match datum {
                 Datum::Text(text) => Some(text.to_vec()),
                 Datum::Null => None,
-                Datum::Unchanged => before.expect("it was told before")[at].clone(),
+                Datum::Unchanged => {
+                    before.and_then(|before| before.get(at)).expect("it was told before").clone()
+                }
                 Datum::Binary(_) => panic!("nobody asked for binary"),
             });
             let values = values.collect();
@@ -231,9 +239,9 @@ impl Stage {
     }
 }
 
-fn copies(kept: &Arc<Mutex<Kept>>) -> usize {
+fn copies(kept: &Mutex<Kept>) -> usize {
     let rows = |event: &&Event| matches!(event, Event::Change(Change::Snapshot { .. }));
-    kept.lock().unwrap().events.iter().filter(rows).count()
+    locked(kept).events.iter().filter(rows).count()
 }
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text)";
@@ -279,7 +287,7 @@ fn write_on(stage: &Stage, stop: &AtomicBool, seed: u64) {
         let mut script = String::from("BEGIN;\n");
         for _ in 0..20 {
             let id = 1 + random.below(2000);
-            script.push_str(&match random.below(5) {
+            let statement = match random.below(5) {
                 0 => {
                     fresh += 1;
                     format!("INSERT INTO hard VALUES {};\n", hard(&mut random, fresh))
@@ -291,7 +299,8 @@ fn write_on(stage: &Stage, stop: &AtomicBool, seed: u64) {
                     "DELETE FROM hard WHERE id = {id}; INSERT INTO hard VALUES {};\n",
                     hard(&mut random, id)
                 ),
-            });
+            };
+            script.push_str(&statement);
         }
         script.push_str(if random.one_in(6) { "ROLLBACK;\n" } else { "COMMIT;\n" });
         // Two writers may wait for each other: then it is one of them.
@@ -346,21 +355,22 @@ fn museum_15_rows_that_change_while_they_are_copied_arrive_once_and_as_they_are(
         // What is left: the same slot, without a copy.
         let events =
             stage.runtime.block_on(crate::rows::streamed(&stage.source_config(), "s", &["all".to_owned()]));
-        let mut kept = std::mem::take(&mut *kept.lock().unwrap());
+        let mut kept = std::mem::take(&mut *locked(&kept));
         kept.events.extend(events);
         let held = stage.snapshot("now");
         let now = stage
             .runtime
             .block_on(read(&stage.source_config(), &["all".to_owned()], &held.exported))
             .expect("rows");
-        let now = BTreeMap::from_iter(now.iter().map(|row| {
+        let rows = now.iter().map(|row| {
             let values = row.tuple().iter().map(|datum| match datum {
                 Datum::Text(text) => Some(text.to_vec()),
                 _ => None,
             });
             let values: Vec<_> = values.collect();
             (values[0].clone().expect("a key"), values)
-        }));
+        });
+        let now: BTreeMap<_, _> = rows.collect();
         let found = applied(&kept.events);
         for (key, expected) in &now {
             assert!(found.get(key) == Some(expected), "{}", String::from_utf8_lossy(key));
@@ -454,7 +464,7 @@ fn a_slot_that_was_made_without_a_copy_is_told() {
             told.contains("\"s\" is there already") && told.contains("pg_drop_replication_slot('s')"),
             "{told}"
         );
-        assert!(kept.lock().unwrap().events.is_empty());
+        assert!(locked(&kept).events.is_empty());
     }
     stage.source("SELECT pg_drop_replication_slot('s')");
     let kept = kept();
@@ -487,7 +497,7 @@ fn a_copy_that_loses_a_session_begins_anew_and_leaves_nothing() {
                 let carried = carried.unwrap_or_else(|error| panic!("{error}; {:?}", error.hint()));
                 assert_eq!((carried.transactions, carried.changes, copies(&kept)), (1, 5000, 5000), "{lost}");
                 assert_eq!(carried.reconnects, 1, "{lost}");
-                assert_eq!(applied(&kept.lock().unwrap().events).len(), 5000);
+                assert_eq!(applied(&locked(&kept).events).len(), 5000);
                 stage.await_slots("s");
             }
         }
@@ -511,7 +521,7 @@ fn a_process_that_ends_in_the_midst_leaves_nothing_and_the_next_one_copies() {
                 tokio::select! { biased; _ = midst => true, _ = run => false }
             });
             assert!(cut, "it was in the midst");
-            assert!(kept.lock().unwrap().events.is_empty());
+            assert!(locked(&kept).events.is_empty());
             stage.await_slots("none");
             if tracks {
                 // Who follows a slot that was made meanwhile, without a copy, is stopped.
@@ -544,7 +554,7 @@ fn a_shutdown_in_the_midst_ends_well_and_leaves_nothing() {
         Pipeline::new(sink).batch_rows(100).run_snapshot(stream, shutdown).await
     });
     assert_eq!(carried.expect("no error").transactions, 0);
-    assert!(kept.lock().unwrap().events.is_empty());
+    assert!(locked(&kept).events.is_empty());
     stage.await_slots("none");
     stage.follow(Probe::new(&kept, true)).expect("a copy");
     assert_eq!(copies(&kept), 5000);
@@ -558,7 +568,7 @@ fn the_end_of_a_copy_that_fails_or_is_not_heard_of_is_told_from_one_that_stands(
             let stage = Stage::new(server, TABLE);
             stage.source(ROWS);
             let kept = kept();
-            kept.lock().unwrap().faults.push_back(fault);
+            locked(&kept).faults.push_back(fault);
             let (mut is_written, beside) = (false, stage.beside());
             // A change behind the copy: the stream goes on at the right place.
             let hook = move |_: &[Event]| {
@@ -571,7 +581,7 @@ fn the_end_of_a_copy_that_fails_or_is_not_heard_of_is_told_from_one_that_stands(
             assert_eq!(carried.changes, 5000, "{fault:?}: counted once");
             stage.await_slots("s");
             stage.follow(Probe::new(&kept, true)).expect("the rest");
-            let rows = applied(&kept.lock().unwrap().events);
+            let rows = applied(&locked(&kept).events);
             assert_eq!(
                 (rows.len(), rows[b"7".as_slice()][1].as_deref()),
                 (5000, Some(b"changed".as_slice())),
@@ -593,7 +603,7 @@ fn a_process_that_is_killed_at_the_end_of_a_copy_finds_out_what_the_sink_has() {
             let stage = Stage::new(server, TABLE);
             stage.source(ROWS);
             let kept = kept();
-            kept.lock().unwrap().faults.push_back(fault);
+            locked(&kept).faults.push_back(fault);
             let killed = stage.follow(Probe::new(&kept, tracks));
             assert!(matches!(killed, Err(Error::Sink(_))), "{killed:?}");
             stage.await_slots(if tracks { "s" } else { "none" });
@@ -607,7 +617,7 @@ fn a_process_that_is_killed_at_the_end_of_a_copy_finds_out_what_the_sink_has() {
             let again = fault == Fault::KilledBehind && !tracks;
             assert_eq!(copies(&kept), if again { 10_000 } else { 5000 }, "{fault:?} {tracks}");
             if !again {
-                let rows = applied(&kept.lock().unwrap().events);
+                let rows = applied(&locked(&kept).events);
                 assert_eq!(
                     (rows.len(), rows[b"7".as_slice()][1].as_deref()),
                     (5000, Some(b"changed".as_slice()))
