@@ -77,10 +77,10 @@ fn a_target_is_copied_to_once_however_often_the_command_is_given() {
 #[test]
 fn a_killed_copy_leaves_nothing_here_and_there() {
     let cluster = with_rows();
-    cluster.psql("postgres", "INSERT INTO t SELECT i, 'x' FROM generate_series(4, 5000) i");
+    cluster.psql("postgres", "INSERT INTO t SELECT i, 'x' FROM generate_series(4, 60000) i");
     with_target(&cluster);
     let mut command = copying(&cluster);
-    command.args(["--batch-rows", "10"]);
+    command.args(["--batch-rows", "1000"]);
     command.args(["--to", "postgres", "--target", &cluster.conninfo("target")]);
     // The target doesn't take the rows before somebody lets go of the table.
     let mut session = cluster.session("target");
@@ -106,7 +106,7 @@ fn a_killed_copy_leaves_nothing_here_and_there() {
     }
     assert_eq!(cluster.psql("target", "SELECT count(*) FROM t"), "0");
     run(&mut command);
-    assert_eq!(cluster.psql("target", "SELECT count(*) FROM t"), "5000");
+    assert_eq!(cluster.psql("target", "SELECT count(*) FROM t"), "60000");
     assert_eq!(slots(&cluster), "s");
 }
 
