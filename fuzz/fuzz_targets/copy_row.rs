@@ -12,8 +12,7 @@ use walferry::{Oid, RelationId, quote};
 use walferry_fuzz::unquote;
 
 fn reader(columns: usize) -> RowReader {
-    let column =
-        Column { name: String::new(), type_oid: Oid::new(25), type_modifier: -1, is_key: false };
+    let column = Column { name: String::new(), type_oid: Oid::new(25), type_modifier: -1, is_key: false };
     let relation = Relation {
         id: RelationId::new(16384),
         schema: String::new(),
