@@ -46,7 +46,7 @@ fn written(values: &[Option<Vec<u8>>]) -> Vec<u8> {
     line
 }
 
-/// The first byte says how many columns; what it says of each value is taken from the second.
+// The first byte says how many columns; what it says of each value is taken from the second.
 fuzz_target!(|input: &[u8]| {
     let [columns, nulls, bytes @ ..] = input else { return };
     let columns = usize::from(columns % 9);
