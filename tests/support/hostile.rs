@@ -82,9 +82,9 @@ pub(crate) const EMPTY: &str = "CREATE TYPE bare AS (); CREATE TYPE pair AS (a t
 /// A row of NULL, one of what is empty, and one of a blank or what comes next to nothing.
 pub(crate) const NOTHING_EMPTY_AND_BLANK: &str = r#"INSERT INTO t (id) VALUES (1);
     INSERT INTO t VALUES (2, '', '', '', '', '', '', '', '', '{}', '', '()', '("","")', '{}'),
-      (3, ' ', ' ', ' ', ' ', ' ', B'0', ' ', $$' '$$, '{" "}', '0', ROW(), '(" "," ")', '{"(,)"}'),
-      (4, 'NULL', 'NULL', 'NULL', 'NULL', 'NULL', B'00', 'NULL', 'null', '{NULL}', '0 0', ROW(), '(,)', '{NULL}'),
-      (5, '\N', '\N', '\N', '\N', '\x5c4e', B'1', '\N', '\\N', '{""}', '1', ROW(), '(,"")', '{"("",)"}')"#;
+      (3, ' ', ' ', ' ', ' ', ' ', B'0', ' ', $$' '$$, '{" "}', '0', '()', '(" "," ")', '{"(,)"}'),
+      (4, 'NULL', 'NULL', 'NULL', 'NULL', 'NULL', B'00', 'NULL', 'null', '{NULL}', '0 0', '()', '(,)', '{NULL}'),
+      (5, '\N', '\N', '\N', '\N', '\x5c4e', B'1', '\N', '\\N', '{""}', '1', '()', '(,"")', '{"(\"\",)"}')"#;
 
 /// How many values of that table are there, of each column.
 pub(crate) const THERE: &str =
