@@ -310,6 +310,11 @@ mod tests {
         feedback.acknowledge(Lsn::new(200));
         feedback.keepalive(keepalive(100), true);
         assert_eq!(feedback.durable(), Lsn::new(300));
+        // What an idle server was told is further than anything that was acknowledged.
+        feedback.keepalive(keepalive(500), true);
+        feedback.delivered(Lsn::new(600));
+        feedback.acknowledge(Lsn::new(300));
+        assert_eq!(feedback.durable(), Lsn::new(500));
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(crate) const PIECES: &[&str] = &[
 
 /// Of everything that may be empty: a table `t`.
 pub(crate) const EMPTY: &str = "CREATE TYPE bare AS (); CREATE TYPE pair AS (a text, b text);
-    CREATE TABLE t (id int PRIMARY KEY, v text, c varchar, f bpchar, n name, b bytea, vb varbit, x xml, tv tsvector,
+    CREATE TABLE t (id int PRIMARY KEY, v text, c varchar, f bpchar, n name, b bytea, vb varbit, ml xml, tv tsvector,
       a text[], o int2vector, e bare, p pair, pa pair[])";
 
 /// A row of NULL, one of what is empty, and one of a blank or what comes next to nothing.
@@ -88,7 +88,7 @@ pub(crate) const NOTHING_EMPTY_AND_BLANK: &str = r#"INSERT INTO t (id) VALUES (1
 
 /// How many values of that table are there, of each column.
 pub(crate) const THERE: &str =
-    "SELECT count(v), count(c), count(f), count(n), count(b), count(vb), count(x), count(tv), count(a), count(o),
+    "SELECT count(v), count(c), count(f), count(n), count(b), count(vb), count(ml), count(tv), count(a), count(o),
        count(*) FILTER (WHERE e IS DISTINCT FROM NULL), count(*) FILTER (WHERE p IS DISTINCT FROM NULL), count(pa) FROM t";
 
 /// A text of a few such pieces, and of any characters but NUL. Often short, seldom long.
