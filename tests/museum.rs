@@ -1,5 +1,5 @@
 //! The museum of other systems' bugs, `src/guide/museum.md`: each room has a proof, and each proof is a test.
-#![expect(clippy::expect_used, reason = "a helper of a test fails the test")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a helper of a test fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
