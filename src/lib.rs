@@ -117,7 +117,8 @@
 //! records what a server sent, to be replayed without it. An [`event::SchemaWatch`] tells when a table of the source is
 //! another one than before.
 //!
-//! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`].
+//! What becomes of a value of each type on each of these ways says the table of [`guide::fidelity`]; which bugs of other
+//! systems cannot happen here, and which tests show it, [`guide::museum`].
 //!
 //! # Features
 //!
