@@ -111,7 +111,7 @@ pub enum Error {
     Capture(#[from] CaptureError),
     /// What a COPY gave is no row.
     #[error(transparent)]
-    Row(#[from] CopyRowError),
+    CopyRow(#[from] CopyRowError),
     /// The sink failed. What it had not made durable is not acknowledged.
     #[error("the sink")]
     Sink(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -189,7 +189,7 @@ impl Reading {
     fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Row>, Error>> {
         let line = ready!(self.connection.poll_row(cx)).map_err(|error| self.part.located(error))?;
         let row = line.map(|line| self.rows.read(&line)).transpose();
-        Poll::Ready(row.map_err(Error::Row))
+        Poll::Ready(row.map_err(Error::CopyRow))
     }
 
     /// The server has counted, too; and what was read is what the snapshot sees, if the table is the same as then.
