@@ -1,148 +1,142 @@
 //! Decoding: message, relation lookup, and one visit of every column, beside the floor, which is a bounds-checked walk
-//! over the length fields that builds nothing.
+//! over the length fields that builds nothing, and beside published decoders, on the same messages. What each saw is
+//! asserted to be the same.
 //!
-//! `cargo bench --bench decode`
-#![expect(clippy::expect_used, reason = "a bench that can't run must say so")]
+//! ```text
+//! cargo bench --bench decode                  # criterion, then the table
+//! cargo bench --bench decode -- --promises    # the table alone: ns per message, ratios, and what was promised
+//! ```
+//!
+//! In the table they take turns on each shape's messages, and the fastest of many turns counts: what else runs on the
+//! machine only ever adds. Who takes the messages as its own lets go of each while the clock runs; the
+//! floor, and who reads borrowed bytes, need not.
+#![allow(clippy::allow_attributes, reason = "what is shared asks for it")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a bench that can't run must say so"
+)]
+
+#[path = "common/decoders.rs"]
+mod decoders;
+#[path = "common/frames.rs"]
+mod frames;
+#[path = "common/verdict.rs"]
+mod verdict;
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use criterion::{Criterion, Throughput, criterion_main};
-use walferry::pgoutput::{
-    Column, Datum, Decoder, Insert, Message, OldTuple, Relation, ReplicaIdentity, Tuple, Update,
-};
-use walferry::{Oid, RelationId};
+use criterion::{BatchSize, Criterion, Throughput};
 
-const MESSAGES: usize = 1024;
+use self::decoders::{Decode, FLOOR, OURS};
+use self::frames::Shape;
+use self::verdict::{Figure, at_least, at_most, highest, lowest, number};
 
-struct Shape {
+const TURNS: usize = 200;
+
+fn main() {
+    let shapes = frames::shapes();
+    for shape in &shapes {
+        assert_same(shape);
+    }
+    if !std::env::args().any(|argument| argument == "--promises") {
+        let mut criterion = Criterion::default().configure_from_args();
+        for shape in &shapes {
+            in_detail(&mut criterion, shape);
+        }
+        criterion.final_summary();
+    }
+    println!("{}", table(&shapes.iter().map(Line::measure).collect::<Vec<_>>()));
+}
+
+fn assert_same(shape: &Shape) {
+    let mut decoders = decoders::all(shape).into_iter();
+    let (_, mut floor) = decoders.next().expect("the floor");
+    let expected = floor(&mut shape.messages.clone());
+    for (name, mut decode) in decoders {
+        assert_eq!(decode(&mut shape.messages.clone()), expected, "{name} and the floor, on {}", shape.name);
+    }
+}
+
+fn in_detail(criterion: &mut Criterion, shape: &Shape) {
+    let mut group = criterion.benchmark_group(shape.name);
+    group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
+    group.throughput(Throughput::Elements(shape.messages.len() as u64));
+    for (name, mut decode) in decoders::all(shape) {
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(|| shape.messages.clone(), &mut decode, BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
+/// What a shape came to.
+struct Line {
     name: &'static str,
     columns: usize,
-    message: Message,
+    /// Nanoseconds per message, in the order of the columns of the table.
+    fastest: Vec<(&'static str, f64)>,
 }
 
-fn relation(columns: usize) -> Message {
-    let column = |number| Column {
-        name: format!("column_{number}"),
-        type_oid: Oid::new(25),
-        type_modifier: -1,
-        is_key: number == 0,
-    };
-    Message::Relation(
-        None,
-        Relation {
-            id: RelationId::new(16384),
-            schema: "public".into(),
-            name: "shape".into(),
-            replica_identity: ReplicaIdentity::Default,
-            columns: (0..columns).map(column).collect(),
-        },
-    )
-}
-
-fn insert(tuple: Tuple) -> Message {
-    Message::Insert(Insert { xid: None, relation_id: RelationId::new(16384), new: tuple })
-}
-
-fn shapes() -> Vec<Shape> {
-    let number = Datum::Text(b"1234567");
-    let mixed = |n: usize| if n % 4 == 3 { Datum::Null } else { Datum::Text(b"2026-11-22 08:25:18") };
-    let long = [b'x'; 3900];
-    let wide = Tuple::from_datums((0..30).map(mixed));
-    let twelve = Tuple::from_datums((0..12).map(mixed));
-    let full = Message::Update(Update {
-        xid: None,
-        relation_id: RelationId::new(16384),
-        old: Some(OldTuple::Full(twelve.clone())),
-        new: twelve,
-    });
-    vec![
-        Shape { name: "narrow", columns: 3, message: insert(Tuple::from_datums([number; 3])) },
-        Shape { name: "wide", columns: 30, message: insert(wide) },
-        Shape { name: "text", columns: 1, message: insert(Tuple::from_datums([Datum::Text(&long)])) },
-        Shape { name: "full", columns: 12, message: full },
-    ]
-}
-
-/// As the codec hands them out: slices of one read buffer.
-fn received(message: &Message) -> Vec<Bytes> {
-    let encoded = message.encode();
-    let mut buffer = BytesMut::new();
-    for _ in 0..MESSAGES {
-        buffer.extend_from_slice(&encoded);
-    }
-    (0..MESSAGES).map(|_| buffer.split_to(encoded.len()).freeze()).collect()
-}
-
-/// Sums the lengths of a tuple's values and moves behind it.
-fn walk<'a>(bytes: &'a [u8], sum: &mut usize) -> Option<&'a [u8]> {
-    let (columns, mut rest) = bytes.split_first_chunk()?;
-    for _ in 0..u16::from_be_bytes(*columns) {
-        let (kind, behind) = rest.split_first()?;
-        rest = behind;
-        if matches!(kind, b't' | b'b') {
-            let (length, behind) = rest.split_first_chunk()?;
-            let length = u32::from_be_bytes(*length) as usize;
-            rest = behind.get(length..)?;
-            *sum += length;
+impl Line {
+    fn measure(shape: &Shape) -> Self {
+        let mut decoders = decoders::all(shape);
+        let mut fastest: Vec<_> = decoders.iter().map(|(name, _)| (*name, f64::INFINITY)).collect();
+        for _ in 0..TURNS {
+            for ((_, decode), (_, fastest)) in decoders.iter_mut().zip(&mut fastest) {
+                *fastest = fastest.min(turn(shape, decode));
+            }
         }
+        Self { name: shape.name, columns: shape.columns, fastest }
     }
-    Some(rest)
-}
 
-fn floor(message: &[u8]) -> Option<usize> {
-    let mut sum = 0;
-    let (_, mut rest) = message.split_at_checked(5)?;
-    while let Some((_, tuple)) = rest.split_first() {
-        rest = walk(tuple, &mut sum)?;
+    fn of(&self, name: &str) -> Figure {
+        self.fastest.iter().find_map(|(of, time)| (*of == name).then_some(*time))
     }
-    Some(sum)
-}
 
-fn visit(tuple: &Tuple) -> usize {
-    tuple
-        .iter()
-        .map(|datum| match datum {
-            Datum::Text(value) | Datum::Binary(value) => value.len(),
-            Datum::Null | Datum::Unchanged => 0,
-        })
-        .sum()
-}
+    fn to_floor(&self) -> Figure {
+        Some(self.of(OURS)? / self.of(FLOOR)?)
+    }
 
-fn decode(decoder: &mut Decoder, message: Bytes) -> usize {
-    match decoder.decode(message).expect("a message") {
-        Message::Insert(insert) => visit(&insert.new),
-        Message::Update(Update { old: Some(OldTuple::Full(old)), new, .. }) => visit(&old) + visit(&new),
-        _ => 0,
+    fn to_rival(&self) -> Figure {
+        let rivals = self.fastest.iter().filter(|(name, _)| ![FLOOR, OURS].contains(name));
+        Some(lowest(&rivals.map(|(_, time)| *time).collect::<Vec<_>>())? / self.of(OURS)?)
     }
 }
 
-fn decoding(criterion: &mut Criterion) {
-    for shape in shapes() {
-        let messages = received(&shape.message);
-        let mut decoder = Decoder::new();
-        decoder.decode(relation(shape.columns).encode()).expect("a relation");
-        let expected = messages.first().and_then(|message| floor(message)).expect("a message") * MESSAGES;
-        let total: usize = messages.iter().map(|message| decode(&mut decoder, message.clone())).sum();
-        assert_eq!(total, expected, "both see the same values of {}", shape.name);
+/// Nanoseconds per message.
+fn turn(shape: &Shape, decode: &mut Decode) -> f64 {
+    let mut messages = shape.messages.clone();
+    let start = Instant::now();
+    black_box(decode(black_box(&mut messages)));
+    start.elapsed().as_secs_f64() * 1e9 / shape.messages.len() as f64
+}
 
-        let mut group = criterion.benchmark_group(shape.name);
-        group.throughput(Throughput::Elements(MESSAGES as u64));
-        group.bench_function("floor", |bencher| {
-            bencher.iter(|| messages.iter().filter_map(|message| floor(black_box(message))).sum::<usize>());
-        });
-        group.bench_function("decode", |bencher| {
-            bencher.iter_batched(
-                || messages.clone(),
-                |messages| messages.into_iter().map(|message| decode(&mut decoder, message)).sum::<usize>(),
-                criterion::BatchSize::LargeInput,
-            );
-        });
-        group.finish();
+fn table(lines: &[Line]) -> String {
+    let names: Vec<_> = lines[0].fastest.iter().map(|(name, _)| *name).collect();
+    let mut table =
+        format!("| ns per message | {} | walferry : floor | fastest other : walferry |\n", names.join(" | "));
+    table += &format!("|---|{}\n", "--:|".repeat(names.len() + 2));
+    for line in lines {
+        let times: Vec<_> = line.fastest.iter().map(|(_, time)| number(Some(*time))).collect();
+        let ratios = [line.to_floor(), line.to_rival()].map(number).join(" | ");
+        table += &format!("| {} | {} | {ratios} |\n", line.name, times.join(" | "));
     }
+    table + "\n" + &verdicts(lines)
 }
 
-mod group {
-    criterion::criterion_group!(benches, super::decoding);
+fn verdicts(lines: &[Line]) -> String {
+    let to_floor = |columns| {
+        let lines = lines.iter().filter(|line| line.columns == columns);
+        highest(&lines.filter_map(Line::to_floor).collect::<Vec<_>>())
+    };
+    let to_rival: Vec<_> = lines.iter().filter_map(Line::to_rival).collect();
+    [
+        at_most("walferry : floor, the worst on 30 columns", 1.5, to_floor(30)),
+        at_most("walferry : floor, the worst on 3 columns", 3.0, to_floor(3)),
+        at_least("fastest other decoder : walferry, the worst", 5.0, lowest(&to_rival)),
+    ]
+    .concat()
 }
-criterion_main!(group::benches);

@@ -105,7 +105,7 @@ impl RowReader {
         self.buffer.clear();
         let mut fields = Fields { rest: line, field: 1 };
         let row = fields.read(self.table.relation.columns.len(), &mut self.buffer).and_then(|columns| {
-            let tuple = Tuple::from_checked(columns, self.buffer.split().freeze());
+            let tuple = Tuple::from_checked(columns, 0, self.buffer.split().freeze());
             let expected = self.table.relation.columns.len();
             let count = || CopyRowErrorKind::FieldCount { expected, found: columns.into() };
             Row::of(Arc::clone(&self.table), tuple).ok_or_else(count)

@@ -3,7 +3,10 @@
 //! The counting allocator is a crate of its own, because one needs `unsafe` and this crate forbids it. It counts
 //! per thread, so that tests don't disturb each other.
 
-#![expect(clippy::expect_used, reason = "clippy knows only #[test] functions as tests, not what they call")]
+#![expect(clippy::expect_used, clippy::panic, reason = "clippy knows only #[test] functions as tests, not what they call")]
+
+#[path = "../benches/common/frames.rs"]
+mod frames;
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{Bytes, BytesMut};
@@ -97,6 +100,32 @@ fn decoding_rows_allocates_nothing() {
     let (info, rows) = allocations(decoder(), cut_from_one_buffer(&changes(None)));
     assert_eq!(rows, ROWS);
     assert_eq!((info.count_total, info.bytes_total), (0, 0));
+}
+
+/// Row changes, and what stands around each where it is a transaction of its own.
+fn is_frequent(message: &Bytes) -> bool {
+    message.first().is_some_and(|tag| b"BCIUD".contains(tag))
+}
+
+#[test]
+fn decoding_any_of_the_shapes_that_are_measured_allocates_nothing() {
+    for shape in frames::shapes() {
+        let mut decoder = Decoder::new();
+        for message in shape.announced {
+            decoder.decode(message).expect("a relation");
+        }
+        let (mut measured, mut most) = (0, 0);
+        for message in shape.messages {
+            let frequent = is_frequent(&message);
+            let info = measure(|| drop(decoder.decode(message).expect("a message")));
+            if frequent {
+                measured += 1;
+                most = most.max(info.count_total);
+            }
+        }
+        assert!(measured > ROWS, "{}: {measured} messages", shape.name);
+        assert_eq!(most, 0, "{}: allocations of a message", shape.name);
+    }
 }
 
 #[test]

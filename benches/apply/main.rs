@@ -27,6 +27,8 @@ mod shapes;
 mod stage;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+#[path = "../common/verdict.rs"]
+mod verdict;
 
 use std::path::Path;
 

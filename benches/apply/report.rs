@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::drain::{Drain, Round};
 use crate::shapes::Shape;
+use crate::verdict::{Figure, at_least, at_most, geometric_mean, highest, lowest, median, number};
 
 #[derive(Default)]
 pub(crate) struct Report {
@@ -16,8 +17,6 @@ struct Line {
     changes: u32,
     rounds: Vec<Round>,
 }
-
-type Figure = Option<f64>;
 
 impl Line {
     /// The median of what `figure` finds in each round; `None` where a way took no part.
@@ -174,12 +173,6 @@ fn row(line: &Line) -> String {
     format!("| {} | {} | {} |\n", line.name, line.changes, figures.map(number).join(" | "))
 }
 
-fn number(figure: Figure) -> String {
-    figure.map_or("–".to_owned(), |figure| {
-        format!("{figure:.prec$}", prec = if figure < 30.0 { 2 } else { 0 })
-    })
-}
-
 fn round_json(round: &Round) -> Value {
     let drain = |drain: Option<Drain>| {
         drain.map(|drain| {
@@ -194,39 +187,4 @@ fn round_json(round: &Round) -> Value {
         })
     };
     json!({"ours": drain(round.ours), "native": drain(round.native), "ceiling": drain(round.ceiling)})
-}
-
-fn median(figures: &mut [f64]) -> Figure {
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    let upper = *figures.get(middle)?;
-    let lower = *figures.get(middle - usize::from(figures.len().is_multiple_of(2)))?;
-    Some(f64::midpoint(lower, upper))
-}
-
-fn geometric_mean(figures: Vec<f64>) -> Figure {
-    let count = u32::try_from(figures.len()).ok().filter(|count| *count > 0)?;
-    Some((figures.into_iter().map(f64::ln).sum::<f64>() / f64::from(count)).exp())
-}
-
-fn lowest(figures: &[f64]) -> Figure {
-    figures.iter().copied().min_by(f64::total_cmp)
-}
-
-fn highest(figures: &[f64]) -> Figure {
-    figures.iter().copied().max_by(f64::total_cmp)
-}
-
-fn at_least(promise: &str, bound: f64, found: Figure) -> String {
-    verdict(&format!("{promise}: at least {bound}"), found, |found| found >= bound)
-}
-
-fn at_most(promise: &str, bound: f64, found: Figure) -> String {
-    verdict(&format!("{promise}: at most {bound}"), found, |found| found <= bound)
-}
-
-fn verdict(promise: &str, found: Figure, holds: impl Fn(f64) -> bool) -> String {
-    found.map_or(String::new(), |found| {
-        format!("- {} {promise}; measured {found:.3}\n", if holds(found) { "PASS" } else { "FAIL" })
-    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::tuple::{self, Tuple};
 use super::write_xid;
@@ -21,12 +21,13 @@ pub struct Insert {
 }
 
 impl Insert {
+    #[inline(always)]
     pub(super) fn read(payload: Bytes, relations: &mut Relations) -> Result<Self, DecodeError> {
         let mut r = RowReader::open(&payload, relations)?;
         r.marker("N", |marker| (marker == b'N').then_some(()))?;
         let new = r.tuple()?;
         let (xid, relation_id) = r.finish()?;
-        Ok(Self { xid, relation_id, new: new.cut(payload) })
+        Ok(Self { xid, relation_id, new: new.take(payload) })
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -48,6 +49,7 @@ pub enum OldTuple {
 }
 
 impl OldTuple {
+    #[inline]
     fn wrap(marker: u8, tuple: Tuple) -> Self {
         if marker == b'K' { Self::Key(tuple) } else { Self::Full(tuple) }
     }
@@ -83,6 +85,7 @@ pub struct Update {
 }
 
 impl Update {
+    #[inline(always)]
     pub(super) fn read(payload: Bytes, relations: &mut Relations) -> Result<Self, DecodeError> {
         let mut r = RowReader::open(&payload, relations)?;
         let marker =
@@ -93,8 +96,8 @@ impl Update {
         }
         let new = r.tuple()?;
         let (xid, relation_id) = r.finish()?;
-        let old = old.map(|old| OldTuple::wrap(marker, old.cut(payload.clone())));
-        Ok(Self { xid, relation_id, old, new: new.cut(payload) })
+        let old = old.map(|old| OldTuple::wrap(marker, old.share(&payload)));
+        Ok(Self { xid, relation_id, old, new: new.take(payload) })
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -120,12 +123,13 @@ pub struct Delete {
 }
 
 impl Delete {
+    #[inline(always)]
     pub(super) fn read(payload: Bytes, relations: &mut Relations) -> Result<Self, DecodeError> {
         let mut r = RowReader::open(&payload, relations)?;
         let marker = r.marker("K or O", |marker| matches!(marker, b'K' | b'O').then_some(marker))?;
         let old = r.tuple()?;
         let (xid, relation_id) = r.finish()?;
-        Ok(Self { xid, relation_id, old: OldTuple::wrap(marker, old.cut(payload)) })
+        Ok(Self { xid, relation_id, old: OldTuple::wrap(marker, old.take(payload)) })
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
@@ -199,16 +203,19 @@ impl Relations {
         self.last = None;
     }
 
-    #[inline]
+    #[inline(always)]
     fn columns_of(&mut self, id: RelationId) -> Option<u16> {
         match self.last {
             Some((last, columns)) if last == id => Some(columns),
-            _ => {
-                let columns = *self.columns.get(&id)?;
-                self.last = Some((id, columns));
-                Some(columns)
-            }
+            _ => self.look_up(id),
         }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, id: RelationId) -> Option<u16> {
+        let columns = *self.columns.get(&id)?;
+        self.last = Some((id, columns));
+        Some(columns)
     }
 
     /// Reads the transaction id of a message that has one in a stream block.
@@ -227,7 +234,7 @@ struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    #[inline]
+    #[inline(always)]
     fn open(payload: &'a [u8], relations: &mut Relations) -> Result<Self, DecodeError> {
         let (_, mut reader) = Reader::open(payload)?;
         let xid = relations.xid(&mut reader)?;
@@ -241,7 +248,7 @@ impl<'a> RowReader<'a> {
         Ok(Self { reader, xid, relation_id, columns })
     }
 
-    #[inline]
+    #[inline(always)]
     fn marker<T>(
         &mut self,
         expected: &'static str,
@@ -250,7 +257,7 @@ impl<'a> RowReader<'a> {
         self.reader.byte_as("tuple marker", expected, parse)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tuple(&mut self) -> Result<Span, DecodeError> {
         let found = self.reader.count_i16("number of columns")?;
         if found != self.columns {
@@ -268,7 +275,7 @@ impl<'a> RowReader<'a> {
         Ok(Span { columns: found, start, end: self.reader.offset() })
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(self) -> Result<(Option<Xid>, RelationId), DecodeError> {
         self.reader.finish()?;
         Ok((self.xid, self.relation_id))
@@ -284,10 +291,13 @@ struct Span {
 
 impl Span {
     /// Takes the message over instead of sharing it: a reference count costs as much as walking three columns.
-    #[inline]
-    fn cut(self, mut payload: Bytes) -> Tuple {
-        payload.truncate(self.end);
-        payload.advance(self.start);
-        Tuple::from_checked(self.columns, payload)
+    #[inline(always)]
+    fn take(&self, message: Bytes) -> Tuple {
+        Tuple::from_checked(self.columns, self.start, message)
+    }
+
+    /// Where another tuple follows.
+    fn share(&self, message: &Bytes) -> Tuple {
+        self.take(message.slice(..self.end))
     }
 }

@@ -122,21 +122,23 @@ impl Decoder {
     /// # Errors
     ///
     /// Bytes that no server sends, or a row of a relation that was not announced.
+    #[inline(always)]
     pub fn decode(&mut self, payload: Bytes) -> Result<Message, DecodeError> {
         match payload.first() {
             Some(b'I') => Insert::read(payload, &mut self.relations).map(Message::Insert),
             Some(b'U') => Update::read(payload, &mut self.relations).map(Message::Update),
             Some(b'D') => Delete::read(payload, &mut self.relations).map(Message::Delete),
+            Some(b'B') => whole(&payload, Begin::read).map(Message::Begin),
+            Some(b'C') => whole(&payload, Commit::read).map(Message::Commit),
             _ => self.decode_other(&payload),
         }
     }
 
+    #[inline(never)]
     fn decode_other(&mut self, payload: &Bytes) -> Result<Message, DecodeError> {
         let (tag, mut reader) = Reader::open(payload)?;
         let r = &mut reader;
         let message = match tag {
-            b'B' => Message::Begin(Begin::read(r)?),
-            b'C' => Message::Commit(Commit::read(r)?),
             b'O' => Message::Origin(Origin::read(r)?),
             b'R' => Message::Relation(self.relations.xid(r)?, Relation::read(r)?),
             b'Y' => Message::Type(self.relations.xid(r)?, Type::read(r)?),
@@ -264,6 +266,18 @@ impl Message {
             Self::RollbackPrepared(rollback) => rollback.write(out),
         }
     }
+}
+
+/// Reads a message to its end.
+#[inline(always)]
+fn whole<'a, T>(
+    message: &'a [u8],
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let (_, mut reader) = Reader::open(message)?;
+    let read = read(&mut reader)?;
+    reader.finish()?;
+    Ok(read)
 }
 
 fn write_xid(out: &mut BytesMut, xid: Option<Xid>) {

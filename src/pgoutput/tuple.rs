@@ -1,10 +1,11 @@
 //! The values of one row. Checked once when decoded, then walked without a copy.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::wire::{DecodeError, Reader, Write as _};
+use crate::wire::{DecodeError, DecodeErrorKind, Reader, Write as _};
 
 /// One column's value, as the server sent it.
 ///
@@ -48,10 +49,12 @@ impl fmt::Debug for Datum<'_> {
 /// assert_eq!(tuple.get(0), Some(Datum::Text(b"null")));
 /// assert_eq!(tuple.get(2), None);
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct Tuple {
     columns: u16,
-    /// Behind the number of columns: kind, and for text and binary a length and as many bytes, per column.
+    /// Where in the data the values begin.
+    start: u16,
+    /// Up to its end: kind, and for text and binary a length and as many bytes, per column.
     data: Bytes,
 }
 
@@ -66,12 +69,25 @@ impl Tuple {
             datum.write(&mut data);
             columns += 1;
         }
-        Self { columns, data: data.freeze() }
+        Self { columns, start: 0, data: data.freeze() }
     }
 
-    /// Takes over bytes of this layout: [`skip`] has walked them, or they were written just now.
-    pub(crate) fn from_checked(columns: u16, data: Bytes) -> Self {
-        Self { columns, data }
+    /// Takes over a message that is of this layout from `start` to its end: [`skip`] has walked it, or it was written just now.
+    ///
+    /// As it is, where it can be: what is written field by field is slow to move as a whole.
+    #[inline]
+    pub(crate) fn from_checked(columns: u16, start: usize, mut message: Bytes) -> Self {
+        let start = u16::try_from(start).unwrap_or_else(|_| {
+            message.advance(start);
+            0
+        });
+        Self { columns, start, data: message }
+    }
+
+    /// The values as they stand on the wire.
+    #[inline]
+    fn values(&self) -> &[u8] {
+        self.data.get(self.start.into()..).unwrap_or_default()
     }
 
     /// The number of columns.
@@ -88,7 +104,7 @@ impl Tuple {
     /// The columns in order.
     #[inline]
     pub fn iter(&self) -> Datums<'_> {
-        Datums { left: self.columns, data: &self.data }
+        Datums { left: self.columns, values: self.values() }
     }
 
     /// One column, found by walking those before it.
@@ -98,18 +114,32 @@ impl Tuple {
 
     /// Bytes that its values take on the wire.
     pub fn byte_len(&self) -> usize {
-        self.data.len()
+        self.values().len()
     }
 
     /// A copy with memory of its own, which no longer keeps the read buffer alive.
     #[must_use = "the tuple that was given still keeps its read buffer"]
     pub fn detach(&self) -> Self {
-        Self { columns: self.columns, data: Bytes::copy_from_slice(&self.data) }
+        Self { columns: self.columns, start: 0, data: Bytes::copy_from_slice(self.values()) }
     }
 
     pub(super) fn write(&self, out: &mut BytesMut) {
         out.put_count_i16(self.columns.into());
-        out.put_slice(&self.data);
+        out.put_slice(self.values());
+    }
+}
+
+impl PartialEq for Tuple {
+    fn eq(&self, other: &Self) -> bool {
+        (self.columns, self.values()) == (other.columns, other.values())
+    }
+}
+
+impl Eq for Tuple {}
+
+impl Hash for Tuple {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.columns, self.values()).hash(state);
     }
 }
 
@@ -129,27 +159,51 @@ impl<'a> IntoIterator for &'a Tuple {
 }
 
 /// Checks the values of `columns` columns and moves behind them.
-#[inline]
+#[inline(always)]
 pub(super) fn skip(r: &mut Reader<'_>, columns: u16) -> Result<(), DecodeError> {
     for _ in 0..columns {
-        let has_value = r.byte_as("column kind", "n, u, t or b", |kind| match kind {
-            b't' | b'b' => Some(true),
-            b'n' | b'u' => Some(false),
-            _ => None,
-        })?;
-        if has_value {
-            let length = r.length("column length")?;
-            r.take(length)?;
+        match (r.rest().first(), split(r.rest())) {
+            (Some(&kind), Some((_, rest))) if is_kind(kind) => r.move_to(rest),
+            _ => return Err(explain(r.clone())),
         }
     }
     Ok(())
+}
+
+/// The first column, and what follows it; of bytes that are a column.
+#[inline(always)]
+fn split(values: &[u8]) -> Option<(Datum<'_>, &[u8])> {
+    let (&kind, rest) = values.split_first()?;
+    if matches!(kind, b't' | b'b') {
+        let (length, rest) = rest.split_first_chunk()?;
+        let (value, rest) = rest.split_at_checked(usize::try_from(i32::from_be_bytes(*length)).ok()?)?;
+        Some((if kind == b't' { Datum::Text(value) } else { Datum::Binary(value) }, rest))
+    } else {
+        Some((if kind == b'u' { Datum::Unchanged } else { Datum::Null }, rest))
+    }
+}
+
+/// Whether a byte is a column's kind: `b`, `n`, `t` or `u`.
+#[inline(always)]
+fn is_kind(byte: u8) -> bool {
+    const KINDS: u32 = 1 | 1 << (b'n' - b'b') | 1 << (b't' - b'b') | 1 << (b'u' - b'b');
+    KINDS.checked_shr(byte.wrapping_sub(b'b').into()).is_some_and(|kinds| kinds & 1 == 1)
+}
+
+/// What is wrong with a column.
+#[cold]
+fn explain(mut r: Reader<'_>) -> DecodeError {
+    let kind = r.byte_as("column kind", "n, u, t or b", |byte| is_kind(byte).then_some(byte));
+    let value = kind.and_then(|_| r.length("column length")).and_then(|length| r.take(length));
+    // Only what isn't a column is explained.
+    value.err().unwrap_or_else(|| r.fail(DecodeErrorKind::UnknownMessage))
 }
 
 /// The columns of a [`Tuple`], in order.
 #[derive(Debug, Clone)]
 pub struct Datums<'a> {
     left: u16,
-    data: &'a [u8],
+    values: &'a [u8],
 }
 
 impl<'a> Iterator for Datums<'a> {
@@ -159,20 +213,9 @@ impl<'a> Iterator for Datums<'a> {
     fn next(&mut self) -> Option<Datum<'a>> {
         // The layout was checked when the tuple was made, so that no step here fails before the last column.
         self.left = self.left.checked_sub(1)?;
-        let (&kind, rest) = self.data.split_first()?;
-        match kind {
-            b't' | b'b' => {
-                let (length, rest) = rest.split_first_chunk()?;
-                let (value, rest) =
-                    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-                self.data = rest;
-                Some(if kind == b't' { Datum::Text(value) } else { Datum::Binary(value) })
-            }
-            _ => {
-                self.data = rest;
-                Some(if kind == b'u' { Datum::Unchanged } else { Datum::Null })
-            }
-        }
+        let (datum, rest) = split(self.values)?;
+        self.values = rest;
+        Some(datum)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

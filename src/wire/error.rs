@@ -14,6 +14,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     #[cold]
+    #[inline(never)]
     pub(crate) fn new(tag: u8, offset: usize, kind: DecodeErrorKind) -> Self {
         Self { tag, offset, kind }
     }

@@ -10,6 +10,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads a message behind its first byte, the tag.
+    #[inline]
     pub(crate) fn open(message: &'a [u8]) -> Result<(u8, Self), DecodeError> {
         let (&tag, rest) = message
             .split_first()
@@ -22,18 +23,32 @@ impl<'a> Reader<'a> {
         Self { tag, len: fields.len(), rest: fields }
     }
 
+    /// What was not read yet.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Goes on from there, further back in the same message.
+    #[inline]
+    pub(crate) fn move_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
     /// Bytes from the tag to here.
+    #[inline]
     pub(crate) fn offset(&self) -> usize {
         self.len - self.rest.len()
     }
 
-    #[cold]
+    // These two give away copies of what they need: a reader whose address is taken is kept in memory, and slow.
+    #[inline]
     pub(crate) fn fail(&self, kind: DecodeErrorKind) -> DecodeError {
         DecodeError::new(self.tag, self.offset(), kind)
     }
 
     /// An error about the field that was just read, `width` bytes ago.
-    #[cold]
+    #[inline]
     pub(crate) fn fail_behind(&self, width: usize, kind: DecodeErrorKind) -> DecodeError {
         DecodeError::new(self.tag, self.offset().saturating_sub(width), kind)
     }
