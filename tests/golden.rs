@@ -6,48 +6,16 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "golden/frames.rs"]
+mod frames;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use walferry::frame::Frame;
 use walferry::pgoutput::{Datum, Decoder, Message, OldTuple, Prepare, ReplicaIdentity, Tuple};
 use walferry::{Lsn, Oid};
 
-struct Golden {
-    place: String,
-    new_case: bool,
-    parallel: bool,
-    tag: u8,
-    copy_data: Bytes,
-    decoded: Value,
-}
-
-fn golden_frames() -> Vec<Golden> {
-    let mut case = Value::Null;
-    include_str!("golden_frames.jsonl")
-        .lines()
-        .map(|line| {
-            let line: Value = serde_json::from_str(line).expect("a line of JSON");
-            let this_case = json!([line["server"], line["case"], line["proto"], line["opts"]]);
-            let new_case = std::mem::replace(&mut case, this_case) != case;
-            let hex = line["copydata_hex"].as_str().expect("hex");
-            Golden {
-                place: format!("{case} #{}", line["seq"]),
-                new_case,
-                parallel: line["opts"]["streaming"] == "parallel",
-                tag: line["msg"].as_str().expect("msg").as_bytes()[0],
-                copy_data: unhex(hex).into(),
-                decoded: line["decoded"].clone(),
-            }
-        })
-        .collect()
-}
-
-fn unhex(hex: &str) -> Vec<u8> {
-    hex.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hex"))
-        .collect()
-}
+use crate::frames::{Golden, golden_frames};
 
 /// Calls `check` with each frame and the decoder as the frames before it left it.
 fn for_each_frame(mut check: impl FnMut(&Golden, &Decoder)) {

@@ -1,5 +1,7 @@
-//! One drain of a backlog, in each of the three ways.
+//! One drain of a backlog, in each of the ways.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::fmt::Debug;
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -36,23 +38,7 @@ pub(crate) struct Drain {
 }
 
 /// One drain of each way, of those that take part.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Round {
-    pub(crate) ours: Option<Drain>,
-    pub(crate) native: Option<Drain>,
-    pub(crate) ceiling: Option<Drain>,
-}
-
-impl Round {
-    pub(crate) fn put(&mut self, way: Way, drain: Drain) {
-        let place = match way {
-            Way::Ours => &mut self.ours,
-            Way::Native => &mut self.native,
-            Way::Ceiling => &mut self.ceiling,
-        };
-        *place = Some(drain);
-    }
-}
+pub(crate) type Round = BTreeMap<Way, Drain>;
 
 impl Drain {
     /// Drains the way's slot of that round into a fresh database, and proves that nothing is missing or wrong.
@@ -71,8 +57,11 @@ impl Drain {
             Way::Ours => job.ours(),
             Way::Native => job.native(),
             Way::Ceiling => job.ceiling(),
+            Way::Stream => job.stream(),
+            Way::Sql => job.printed("sql"),
+            Way::Json => job.printed("json"),
         };
-        if way != Way::Ceiling {
+        if way.applies() {
             stage.check(backlog, way);
         }
         stage.drop_slot(&slot);
@@ -112,10 +101,7 @@ impl Job<'_> {
     fn ours(&self) -> Drain {
         let mut command = self.programs.replay();
         command.args(replay_arguments(self.stage, self.backlog.database, self.slot, self.options));
-        command.arg("--stop-at-current");
-        if self.backlog.streaming {
-            command.args(["--streaming", "on"]);
-        }
+        self.until_the_end(&mut command);
         self.timed(|| {
             let mut visible = None;
             let (start, mut child) = (Instant::now(), spawn(&mut command));
@@ -127,6 +113,33 @@ impl Job<'_> {
             });
             (start.elapsed(), visible)
         })
+    }
+
+    /// Into what a script or a program reads.
+    fn printed(&self, to: &str) -> Drain {
+        let mut command = self.programs.replay();
+        command.args(["--source", &self.stage.source.conninfo(self.backlog.database), "--slot", self.slot]);
+        command.args(["--publication", PUBLICATION, "--to", to]);
+        command.args(self.options.binary.then_some("--binary")).args(&self.options.replay_option);
+        self.until_the_end(&mut command);
+        self.timed_process(&mut command)
+    }
+
+    /// What all of ours are told alike.
+    fn until_the_end(&self, replay: &mut Command) {
+        replay.arg("--stop-at-current");
+        if self.backlog.streaming {
+            replay.args(["--streaming", "on"]);
+        }
+    }
+
+    /// By this bench, in a process of its own.
+    fn stream(&self) -> Drain {
+        let mut command = Command::new(env::current_exe().expect("a bench has a path"));
+        command.arg("--only-stream").arg(self.stage.source.conninfo(self.backlog.database)).arg(self.slot);
+        command.args([self.backlog.end.clone(), self.backlog.streaming.to_string()]);
+        command.args(self.options.binary.then_some("--binary"));
+        self.timed_process(&mut command)
     }
 
     fn native(&self) -> Drain {
@@ -160,8 +173,13 @@ impl Job<'_> {
         if self.options.binary {
             command.args(["--option", "binary=true"]);
         }
+        self.timed_process(&mut command)
+    }
+
+    /// From its start to its end.
+    fn timed_process(&self, command: &mut Command) -> Drain {
         self.timed(|| {
-            let (start, mut child) = (Instant::now(), spawn(&mut command));
+            let (start, mut child) = (Instant::now(), spawn(command));
             wait_until(|| has_succeeded(&mut child));
             (start.elapsed(), None)
         })

@@ -5,6 +5,7 @@
 //! ```text
 //! cargo bench --bench apply                               # about ten minutes: the table, and what was promised
 //! cargo bench --bench apply -- --shapes narrow,tpcb --pairs 7 --rows 1000000
+//! cargo bench --bench apply -- --ways ceiling,stream,sql,json     # no target: what streaming, and printing, takes
 //! cargo bench --bench apply -- --latency                  # commit acknowledged → visible, under light load
 //! cargo bench --bench apply -- --help
 //! ```
@@ -25,6 +26,7 @@ mod programs;
 mod report;
 mod shapes;
 mod stage;
+mod stream;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 #[path = "../common/verdict.rs"]
@@ -41,6 +43,9 @@ use self::stage::Stage;
 
 fn main() {
     let options = Options::read();
+    if let [source, slot, end, streaming] = options.only_stream.as_slice() {
+        return stream::drain(source, slot, end, streaming == "true", options.binary);
+    }
     let programs = Programs::find(&options);
     let stage = Stage::start(options.server);
     println!("{}", stage.settings(&programs));
@@ -71,7 +76,7 @@ fn drains(stage: &Stage, shape: &Shape, programs: &Programs, options: &Options) 
         for way in order {
             let drain = Drain::run(stage, &backlog, way, round, programs, options);
             eprintln!("  {round} {way:?}: {}", drain.line(shape.changes));
-            done.put(way, drain);
+            done.insert(way, drain);
         }
         done
     });

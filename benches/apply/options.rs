@@ -30,7 +30,7 @@ pub(crate) struct Options {
     pub(crate) binary: bool,
 
     /// Only these ways
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::ALL)]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::APPLYING)]
     pub(crate) ways: Vec<Way>,
 
     /// Also write every single drain to this file
@@ -53,13 +53,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub(crate) replay_option: Vec<String>,
 
+    /// Drain as a process of its own that streams, and does no more: conninfo, slot, end, whether transactions are streamed
+    #[arg(long, hide = true, num_args = 4)]
+    pub(crate) only_stream: Vec<String>,
+
     /// Cargo says so
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 /// Who drains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Way {
     /// `replay --to postgres`
     Ours,
@@ -67,10 +71,26 @@ pub(crate) enum Way {
     Native,
     /// `pg_recvlogical` into `/dev/null`
     Ceiling,
+    /// Every event of a `ReplicationStream` taken and dropped, every transaction acknowledged
+    Stream,
+    /// `replay --to sql` into `/dev/null`
+    Sql,
+    /// `replay --to json` into `/dev/null`
+    Json,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Ours, Self::Native, Self::Ceiling];
+    const APPLYING: [Self; 3] = [Self::Ours, Self::Native, Self::Ceiling];
+
+    /// Whether what it drains ends up in the target.
+    pub(crate) fn applies(self) -> bool {
+        matches!(self, Self::Ours | Self::Native)
+    }
+
+    /// Whether it is the replay program.
+    pub(crate) fn replays(self) -> bool {
+        matches!(self, Self::Ours | Self::Sql | Self::Json)
+    }
 
     /// The slot that this one drains in that round.
     pub(crate) fn slot(self, round: u32) -> String {

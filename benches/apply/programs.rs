@@ -15,7 +15,7 @@ pub(crate) struct Programs {
 impl Programs {
     /// Finds or builds what the chosen ways need.
     pub(crate) fn find(options: &Options) -> Self {
-        let ours = options.ways.contains(&Way::Ours);
+        let ours = options.ways.iter().any(|way| way.replays());
         let replay = options.replay.clone().unwrap_or_else(|| if ours { build() } else { PathBuf::new() });
         let ceiling = options.ways.contains(&Way::Ceiling) && !options.latency;
         let recvlogical = if ceiling { recvlogical(options.server) } else { PathBuf::new() };

@@ -40,8 +40,7 @@ impl std::iter::Sum for Seen {
     }
 }
 
-/// Sees each row's columns, in messages as they come off the connection. Who keeps them, or needs them as its own, takes
-/// them out, and lets go of each.
+/// Sees each row's columns, in messages as they come off the connection: takes them out, and lets go of each.
 pub(crate) type Decode = Box<dyn FnMut(&mut Vec<Bytes>) -> Seen>;
 
 pub(crate) const FLOOR: &str = "floor";
@@ -56,7 +55,7 @@ pub(crate) fn all(shape: &Shape) -> Vec<(&'static str, Decode)> {
 
 /// A bounds-checked walk over the length fields.
 pub(crate) fn floor() -> Decode {
-    Box::new(|messages| messages.iter().map(|message| walk_message(message).expect("a message")).sum())
+    Box::new(|messages| messages.drain(..).map(|message| walk_message(&message).expect("a message")).sum())
 }
 
 fn walk_message(message: &[u8]) -> Option<Seen> {
@@ -162,7 +161,7 @@ where
     Binary::Type: AsRef<[u8]>,
 {
     Box::new(|messages| {
-        let parse = |message: &Bytes| {
+        let parse = |message: Bytes| {
             let (tag, fields) = message.split_first().expect("a tag");
             let kind = EventType::from_char(*tag).expect("a message");
             match Event::<Binary, StreamingValueTraitOff>::parse(&kind, fields) {
@@ -176,7 +175,7 @@ where
                 _ => Seen::default(),
             }
         };
-        messages.iter().map(parse).sum()
+        messages.drain(..).map(parse).sum()
     })
 }
 

@@ -96,7 +96,7 @@ fn captured() -> Shape {
     Shape { name: "capture", columns: 0, binary: false, announced: Vec::new(), messages }
 }
 
-fn slices_of_one_buffer(messages: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
+pub(crate) fn slices_of_one_buffer(messages: impl Iterator<Item = Bytes>) -> Vec<Bytes> {
     let messages: Vec<Bytes> = messages.collect();
     let mut buffer = BytesMut::from(messages.concat().as_slice());
     messages.iter().map(|message| buffer.split_to(message.len()).freeze()).collect()
@@ -166,7 +166,7 @@ fn three(row: u32) -> Texts {
 /// int4, int8, text, numeric, timestamptz and float8.
 const TYPES: [u32; 5] = [20, 25, 1700, 1184, 701];
 
-fn type_of(number: usize) -> Oid {
+pub(crate) fn type_of(number: usize) -> Oid {
     Oid::new(if number == 0 { 23 } else { TYPES[number % 5] })
 }
 

@@ -122,6 +122,7 @@ impl Decoder {
     /// # Errors
     ///
     /// Bytes that no server sends, or a row of a relation that was not announced.
+    #[expect(clippy::inline_always, reason = "as in dml.rs")]
     #[inline(always)]
     pub fn decode(&mut self, payload: Bytes) -> Result<Message, DecodeError> {
         match payload.first() {
@@ -269,6 +270,7 @@ impl Message {
 }
 
 /// Reads a message to its end.
+#[expect(clippy::inline_always, reason = "as in dml.rs")]
 #[inline(always)]
 fn whole<'a, T>(
     message: &'a [u8],

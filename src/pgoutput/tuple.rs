@@ -1,5 +1,10 @@
 //! The values of one row. Checked once when decoded, then walked without a copy.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a row that isn't read in registers takes twice the time: benches/decode.rs"
+)]
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
