@@ -78,8 +78,8 @@ fn count(case: &Case) -> Figures {
 }
 
 fn write() -> ExitCode {
-    let lines = cases().iter().map(|case| {
-        let Figures { instructions, allocations } = count(case);
+    let lines = cases().into_iter().map(|case| {
+        let Figures { instructions, allocations } = count(&case);
         let line = format!("{:<28} {instructions:>9.1} {allocations:>7.2}\n", case.name);
         print!("{line}");
         line

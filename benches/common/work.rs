@@ -11,7 +11,7 @@ use walferry::frame::XLogData;
 use walferry::pgoutput::{Begin, Commit, Decoder, Insert, Message, StreamCommit, StreamStart};
 use walferry::session::Session;
 use walferry::value::{FromValue, Numeric, Types, Value};
-use walferry::{Lsn, Oid, Timestamp, Xid};
+use walferry::{Lsn, Timestamp, Xid};
 
 use crate::decoders;
 use crate::frames::{self, Shape, slices_of_one_buffer};

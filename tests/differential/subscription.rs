@@ -126,7 +126,8 @@ async fn apply(cluster: &Cluster) -> Result<(), Error> {
     let mut stream = connection.start_replication(options).await?;
     stream.stop_at(end);
     let sink = PostgresSink::new(config("ours"), "ours");
-    Pipeline::new(sink).run(stream, std::future::pending()).await
+    Pipeline::new(sink).run(stream, std::future::pending()).await?;
+    Ok(())
 }
 
 /// Tells the first rows that differ.
