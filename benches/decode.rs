@@ -114,20 +114,23 @@ fn turn(shape: &Shape, decode: &mut Decode) -> f64 {
     let mut messages = shape.messages.clone();
     let start = Instant::now();
     black_box(decode(black_box(&mut messages)));
-    start.elapsed().as_secs_f64() * 1e9 / shape.messages.len() as f64
+    let messages = u32::try_from(shape.messages.len()).expect("few messages");
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(messages)
 }
 
 fn table(lines: &[Line]) -> String {
     let names: Vec<_> = lines[0].fastest.iter().map(|(name, _)| *name).collect();
-    let mut table =
-        format!("| ns per message | {} | walferry : floor | fastest other : walferry |\n", names.join(" | "));
-    table += &format!("|---|{}\n", "--:|".repeat(names.len() + 2));
-    for line in lines {
+    let head = format!(
+        "| ns per message | {} | walferry : floor | fastest other : walferry |\n|---|{}\n",
+        names.join(" | "),
+        "--:|".repeat(names.len() + 2)
+    );
+    let rows = lines.iter().map(|line| {
         let times: Vec<_> = line.fastest.iter().map(|(_, time)| number(Some(*time))).collect();
         let ratios = [line.to_floor(), line.to_rival()].map(number).join(" | ");
-        table += &format!("| {} | {} | {ratios} |\n", line.name, times.join(" | "));
-    }
-    table + "\n" + &verdicts(lines)
+        format!("| {} | {} | {ratios} |\n", line.name, times.join(" | "))
+    });
+    head + &rows.collect::<String>() + "\n" + &verdicts(lines)
 }
 
 fn verdicts(lines: &[Line]) -> String {

@@ -76,7 +76,8 @@ fn count(case: &Case) -> Figures {
     case.prepare()();
     let work = case.prepare();
     let allocations = allocation_counter::measure(work).count_total;
-    let per = |count: u64| count as f64 / case.messages as f64;
+    let as_f64 = |count: u64| f64::from(u32::try_from(count).expect("a case is small"));
+    let per = |count| as_f64(count) / as_f64(case.messages as u64);
     Figures { instructions: per(instructions), allocations: per(allocations) }
 }
 

@@ -3,11 +3,7 @@
 //! The counting allocator is a crate of its own, because one needs `unsafe` and this crate forbids it. It counts
 //! per thread, so that tests don't disturb each other.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "clippy knows only #[test] functions as tests, not what they call"
-)]
+#![expect(clippy::expect_used, reason = "clippy knows only #[test] functions as tests, not what they call")]
 
 #[path = "../benches/common/frames.rs"]
 mod frames;

@@ -1,5 +1,11 @@
 //! Changes of the shapes that decoders are measured on, as a server sends them: one source for benches and tests.
 #![allow(dead_code, clippy::allow_attributes, reason = "each program that includes this uses a part of it")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what can't be made fails the program"
+)]
 
 use std::fs::File;
 use std::path::Path;
@@ -33,12 +39,12 @@ pub(crate) struct Shape {
 
 /// Nine: eight that are made, and what a server sent of the workload in tests/workload.
 pub(crate) fn shapes() -> Vec<Shape> {
-    let narrow = |row| insert(TABLE, three(row));
+    let narrow = |row| insert(TABLE, &three(row));
     let shapes = [
         Shape::new("narrow", 3, narrow),
-        Shape::new("four tables", 3, |row| insert(TABLE + row % 4 * 7, three(row))),
-        Shape::new("wide", 30, |row| insert(TABLE, wide(row))),
-        Shape::new("text", 2, |row| insert(TABLE, vec![Some(row.to_string()), Some(words(row, 3900))])),
+        Shape::new("four tables", 3, |row| insert(TABLE + row % 4 * 7, &three(row))),
+        Shape::new("wide", 30, |row| insert(TABLE, &wide(row))),
+        Shape::new("text", 2, |row| insert(TABLE, &vec![Some(row.to_string()), Some(words(row, 3900))])),
         Shape::new("full", 12, full),
         Shape::new("toast", 3, toast),
         oltp(),
@@ -69,7 +75,7 @@ impl Shape {
 
 /// One-row transactions.
 fn oltp() -> Shape {
-    let shape = Shape::new("oltp", 3, |row| insert(TABLE, three(row)));
+    let shape = Shape::new("oltp", 3, |row| insert(TABLE, &three(row)));
     let transactions = shape.messages.iter().zip(0..).flat_map(|(insert, row)| {
         let (commit_lsn, end_lsn) =
             (Lsn::new(0x0100_0000 + row * 128), Lsn::new(0x0100_0000 + row * 128 + 48));
@@ -115,8 +121,8 @@ fn relation(id: u32, columns: usize) -> Message {
     Message::Relation(None, Relation { id: RelationId::new(id), schema, name, replica_identity, columns })
 }
 
-fn insert(table: u32, texts: Texts) -> Message {
-    Message::Insert(Insert { xid: None, relation_id: RelationId::new(table), new: tuple(&texts) })
+fn insert(table: u32, texts: &Texts) -> Message {
+    Message::Insert(Insert { xid: None, relation_id: RelationId::new(table), new: tuple(texts) })
 }
 
 /// The same row as a server sends it with the option `binary`.
@@ -179,7 +185,7 @@ fn wide(row: u32) -> Texts {
         3 => format!("2026-01-01 {:02}:{:02}:{:02}.{:06}+00", row % 24, row % 60, number, row * 10 + 1),
         _ => format!("{}.{}", row * 3 + number, number * 2 + 1),
     };
-    let value = |number| ((row + number) % 4 > 0).then(|| column(number));
+    let value = |number: u32| (!(row + number).is_multiple_of(4)).then(|| column(number));
     [Some(row.to_string())].into_iter().chain((1..30).map(value)).collect()
 }
 

@@ -34,9 +34,12 @@ impl Case {
     }
 }
 
+/// A name, what is done, and on which shapes.
+type Stage = (&'static str, fn(&Shape) -> Work, &'static [&'static str]);
+
 pub(crate) fn cases() -> Vec<Case> {
     let shapes: Vec<_> = frames::shapes().into_iter().map(Rc::new).collect();
-    let stages: [(&str, fn(&Shape) -> Work, &[&str]); 5] = [
+    let stages: [Stage; 5] = [
         (
             "decode",
             decode,

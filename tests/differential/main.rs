@@ -2,6 +2,7 @@
 #![allow(
     clippy::allow_attributes,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
