@@ -1,7 +1,7 @@
 //! The golden frames and the captures of servers 14 to 18, read by published decoders, too.
 //!
 //! `pg_walstream` reads every message, and each of its fields is compared with ours. `pgoutput` 0.0.7 reads rows, and those
-//! are compared. Where one of them reads something else, the test says so, and what is right.
+//! are compared. Neither reads anything else than this crate; what they leave to the reader is said where it is made up.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -84,33 +84,19 @@ fn for_each_message(mut check: impl FnMut(&Stream, usize, &Bytes, Message)) -> B
 #[test]
 fn pg_walstream_reads_the_same_from_every_message() {
     let mut parser = LogicalReplicationParser::with_protocol_version(4);
-    let (mut not_stopped, mut differences) = (0, BTreeMap::<&str, usize>::new());
+    let mut in_blocks = 0;
     let tags = for_each_message(|stream, number, bytes, ours| {
         if number == 0 {
             parser = LogicalReplicationParser::with_protocol_version(4);
         }
         let parsed = parser.parse_wal_message_bytes(bytes.clone()).expect(&stream.place);
         let theirs = translated(parsed.message, parsed.xid.map(Xid::new));
-        not_stopped += usize::from(parsed.is_streaming);
-        if theirs == ours {
-            return;
-        }
-        match difference(&ours, &theirs) {
-            Some(explained) => *differences.entry(explained).or_default() += 1,
-            None => panic!("{} #{number}:\nours   {ours:?}\ntheirs {theirs:?}", stream.place),
-        }
+        in_blocks += usize::from(parsed.is_streaming);
+        assert_eq!(theirs, ours, "{} #{number}", stream.place);
     });
     let all: String = tags.keys().collect();
     assert_eq!(all, "ABCDEIKMOPRSTUYbcpr", "every message there is was compared: {tags:?}");
-    assert!(not_stopped > 0);
-    assert_eq!(differences.keys().copied().collect::<Vec<_>>(), DIFFERENCES, "{differences:?}");
-}
-
-/// Each difference that there is, and no other.
-const DIFFERENCES: [&str; 0] = [];
-
-fn difference(_: &Message, _: &Message) -> Option<&'static str> {
-    None
+    assert!(in_blocks > 1000, "{in_blocks} messages in stream blocks");
 }
 
 /// Their message in our words.
