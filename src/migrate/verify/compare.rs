@@ -54,6 +54,9 @@ impl<'a> Comparison<'a> {
     }
 
     pub(super) async fn run(&self, publication: &str) -> Result<VerifyReport, Error> {
+        if self.verify.remembers {
+            self.notes.prepare().await?;
+        }
         let proven = if self.verify.resumes { self.notes.read().await? } else { Vec::new() };
         let planned = persistently(|| self.plan(publication, proven.clone())).await;
         let (plan, hashings) = planned.map_err(Failure::into_error)?;

@@ -1,7 +1,5 @@
 //! What a comparison has found equal, kept in the target until it is whole: where one that was interrupted goes on.
 
-use tokio_postgres::Client;
-
 use super::report::{Proven, TableReport};
 use crate::Lsn;
 use crate::connection::{SqlConnection, make_room, sql_error};
@@ -12,8 +10,6 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.verified (\
      name pg_catalog.text, schema pg_catalog.text, \"table\" pg_catalog.text, lsn pg_catalog.pg_lsn NOT NULL, \
      PRIMARY KEY (name, schema, \"table\")); \
      COMMENT ON TABLE walferry.verified IS 'What a comparison that is not whole yet has found equal'";
-
-const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.verified') IS NOT NULL";
 
 const READ: &str = "SELECT schema, \"table\", lsn::pg_catalog.text FROM walferry.verified WHERE name = $1";
 
@@ -36,9 +32,6 @@ impl<'a> Notes<'a> {
     pub(super) async fn read(&self) -> Result<Vec<Proven>, Error> {
         let target = self.open().await?;
         let read = async {
-            if !is_there(target.client()).await? {
-                return Ok(Vec::new());
-            }
             let rows = target.client().query(READ, &[&self.name()]).await?;
             rows.iter()
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))
@@ -53,25 +46,22 @@ impl<'a> Notes<'a> {
         Ok(proven.collect())
     }
 
+    /// Makes room for them, before there are any: several may be added at once.
+    pub(super) async fn prepare(&self) -> Result<(), Error> {
+        make_room(self.open().await?.client(), CREATE).await.map_err(refused)
+    }
+
     pub(super) async fn add(&self, table: &TableReport, lsn: Lsn) -> Result<(), Error> {
         let target = self.open().await?;
-        let added = async {
-            make_room(target.client(), CREATE).await?;
-            let (schema, table, lsn) = (&table.schema, &table.table, lsn.to_string());
-            target.client().execute(ADD, &[&self.name(), schema, table, &lsn]).await
-        };
-        added.await.map(drop).map_err(refused)
+        let (schema, table, lsn) = (&table.schema, &table.table, lsn.to_string());
+        let added = target.client().execute(ADD, &[&self.name(), schema, table, &lsn]).await;
+        added.map(drop).map_err(refused)
     }
 
     pub(super) async fn forget(&self) -> Result<(), Error> {
         let target = self.open().await?;
-        let forgotten = async {
-            if is_there(target.client()).await? {
-                target.client().execute(FORGET, &[&self.name()]).await?;
-            }
-            Ok(())
-        };
-        forgotten.await.map_err(refused)
+        let forgotten = target.client().execute(FORGET, &[&self.name()]).await;
+        forgotten.map(drop).map_err(refused)
     }
 
     async fn open(&self) -> Result<SqlConnection, Error> {
@@ -81,10 +71,6 @@ impl<'a> Notes<'a> {
     fn name(&self) -> &str {
         self.migration.slot().as_str()
     }
-}
-
-async fn is_there(client: &Client) -> Result<bool, tokio_postgres::Error> {
-    client.query_one(EXISTS, &[]).await?.try_get(0)
 }
 
 fn refused(error: tokio_postgres::Error) -> Error {
