@@ -6,8 +6,8 @@
 //! .ci/instructions --write     # writes it anew, when a change is meant
 //! ```
 //!
-//! The figures are those of one version of rustc, which the file names. Under another one they are printed, and fail
-//! nothing: write them anew when the toolchain that CI uses has changed.
+//! The figures are those of one version of rustc and one kind of processor, by which the C library chooses how it copies: the file
+//! names both. Under others they are printed, and fail nothing: write them anew when the machine that CI uses has changed.
 #![allow(clippy::allow_attributes, reason = "what is shared asks for it")]
 #![allow(
     clippy::expect_used,
@@ -121,7 +121,7 @@ fn compare() -> ExitCode {
     }
     if version != compiler {
         println!(
-            "not compared: counted with {compiler}, recorded with {version}.\nIf CI's toolchain has changed: .ci/instructions --write"
+            "not compared: counted with {compiler}, recorded with {version}.\nIf CI's machine has changed: .ci/instructions --write"
         );
         return ExitCode::SUCCESS;
     }
@@ -153,5 +153,8 @@ fn compiler() -> String {
     let told = Command::new(rustc).arg("-vV").output().expect("rustc can be run").stdout;
     let told = String::from_utf8(told).expect("UTF-8");
     let field = |name| told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    format!("rustc {} for {}", field("release: "), field("host: "))
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor =
+        processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or_default();
+    format!("rustc {} for {} on {processor}", field("release: "), field("host: "))
 }
