@@ -153,7 +153,7 @@ fn compiler() -> String {
     let told = Command::new(rustc).arg("-vV").output().expect("rustc can be run").stdout;
     let told = String::from_utf8(told).expect("UTF-8");
     let field = |name| told.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor =
         processor.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or_default();
     format!("rustc {} for {} on {processor}", field("release: "), field("host: "))
