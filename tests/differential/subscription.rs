@@ -73,7 +73,8 @@ fn script(cluster: &Cluster, database: &str, script: &str) -> String {
 fn the_servers_own_subscription_leaves_the_same_rows() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     support::on_each_server(|server| {
-        let cluster = server.start();
+        // The worker of a subscription takes the settings of its server as they are.
+        let cluster = server.start_with(&support::calm_settings());
         for database in ["source", "native", "ours"] {
             cluster.create_database(database);
             script(&cluster, database, TABLES);

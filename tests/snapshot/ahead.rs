@@ -18,7 +18,7 @@ use walferry::{Change, Config, Connection, Error, Event, Lsn, Pipeline, SlotOpti
 
 use crate::rows::read;
 use crate::stage::{Stage, hold, rows_of, told};
-use crate::support::{Random, newest, on_each_server, sql};
+use crate::support::{Random, calmed, newest, on_each_server, sql};
 use crate::workload;
 
 /// What is left of a sink when its process is gone.
@@ -213,7 +213,7 @@ impl Stage {
     fn beside(&self) -> impl Fn(&str) -> String + Send + 'static {
         let psql = self.source_cluster().server().bin.join("psql");
         let psql = if psql.exists() { psql } else { "psql".into() };
-        let conninfo = self.source_cluster().conninfo("source");
+        let conninfo = calmed(&self.source_cluster().conninfo("source"));
         move |sql| {
             let told =
                 Command::new(&psql).args(["-XqAt", "-d", &conninfo, "-c", sql]).output().expect("psql");
@@ -484,7 +484,7 @@ fn a_copy_that_loses_a_session_begins_anew_and_leaves_nothing() {
                 stage.source("INSERT INTO t SELECT i, repeat('v', 2000) FROM generate_series(1, 5000) i");
                 let kept = kept();
                 let kill = format!(
-                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'source' AND {lost}"
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {lost}"
                 );
                 let (mut batches, beside) = (0, stage.beside());
                 let hook = move |_: &[Event]| {

@@ -119,11 +119,11 @@ fn publications(major: u32) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Settings of a database that change how values are printed.
-const SETTINGS: &str = "ALTER DATABASE rows SET DateStyle = 'German, DMY'; ALTER DATABASE rows SET IntervalStyle = 'sql_standard';
-    ALTER DATABASE rows SET TimeZone = 'Asia/Kolkata'; ALTER DATABASE rows SET bytea_output = 'escape';
-    ALTER DATABASE rows SET extra_float_digits = -5; ALTER DATABASE rows SET quote_all_identifiers = on;
-    ALTER DATABASE rows SET client_encoding = 'LATIN1'; ALTER DATABASE rows SET search_path = public, pg_catalog;
-    ALTER DATABASE rows SET default_transaction_isolation = 'serializable'; ALTER DATABASE rows SET statement_timeout = '90s'";
+const SETTINGS: &str = "ALTER DATABASE plain SET DateStyle = 'German, DMY'; ALTER DATABASE plain SET IntervalStyle = 'sql_standard';
+    ALTER DATABASE plain SET TimeZone = 'Asia/Kolkata'; ALTER DATABASE plain SET bytea_output = 'escape';
+    ALTER DATABASE plain SET extra_float_digits = -5; ALTER DATABASE plain SET quote_all_identifiers = on;
+    ALTER DATABASE plain SET client_encoding = 'LATIN1'; ALTER DATABASE plain SET search_path = public, pg_catalog;
+    ALTER DATABASE plain SET default_transaction_isolation = 'serializable'; ALTER DATABASE plain SET statement_timeout = '90s'";
 
 /// Puts all rows of the published tables in again, as they are.
 const REFILL: &str = "SET session_replication_role = replica; SET quote_all_identifiers = off;
@@ -153,21 +153,21 @@ const REFILL: &str = "SET session_replication_role = replica; SET quote_all_iden
 fn agree(server: &Server) {
     let stage = Stage::new(server, "");
     let cluster = stage.source_cluster();
-    cluster.create_database("rows");
+    cluster.create_database("plain");
     let extra: Vec<&str> = publications(server.major).iter().map(|(_, made)| *made).collect();
     for script in [workload::TABLES, workload::PUBLISH, workload::CHANGES, EXTRA, &extra.join(";"), SETTINGS]
     {
-        cluster.psql_file("rows", format!("{script};").as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        cluster.psql_file("plain", format!("{script};").as_bytes()).unwrap_or_else(|error| panic!("{error}"));
     }
     let mut names: Vec<String> = workload::PUBLICATIONS.map(str::to_owned).to_vec();
     names.extend(["extra", "extra_root"].map(str::to_owned));
     names.extend(publications(server.major).iter().map(|(name, _)| (*name).to_owned()));
-    let config: Config = cluster.conninfo("rows").parse().expect("a connection string");
+    let config: Config = cluster.conninfo("plain").parse().expect("a connection string");
     let (copied, events) = stage.runtime.block_on(async {
         let mut connection = Connection::connect(&config).await.expect("a connection");
         let made = connection.create_slot(&"before".parse().expect("a name"), SlotOptions::new()).await;
         drop(made.expect("a slot"));
-        cluster.psql_file("rows", format!("{REFILL};").as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+        cluster.psql_file("plain", format!("{REFILL};").as_bytes()).unwrap_or_else(|error| panic!("{error}"));
         let held = hold(&config, "behind").await.expect("a slot with a snapshot");
         let copied = read(&config, &names, &held.exported).await;
         (copied.unwrap_or_else(|error| panic!("{error}")), streamed(&config, "before", &names).await)

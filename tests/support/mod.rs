@@ -55,5 +55,5 @@ pub(crate) use options::ClusterOptions;
 pub(crate) use random::Random;
 pub(crate) use servers::{Server, newest, newest_pg_dump, oldest, server, servers};
 pub(crate) use session::Session;
-pub(crate) use surroundings::{calmed, database};
+pub(crate) use surroundings::{calm_settings, calmed, database};
 pub(crate) use types::user_types;

@@ -43,6 +43,11 @@ pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     settings.iter().map(|(name, hostile, _)| (*name, *hostile))
 }
 
+/// What to start a cluster with whose own processes are to have the usual settings.
+pub(crate) fn calm_settings() -> Vec<(&'static str, &'static str)> {
+    SETTINGS.iter().map(|(name, _, usual)| (*name, *usual)).collect()
+}
+
 /// Gives a program of libpq's the usual settings.
 pub(super) fn calm(command: &mut Command) -> &mut Command {
     if !is_hostile() {
