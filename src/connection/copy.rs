@@ -5,7 +5,7 @@
 //!
 //! Or to who reads the rows here, one by one.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use postgres_protocol::message::backend::Message;
@@ -17,6 +17,10 @@ use crate::error::Error;
 const COPY_DATA: u8 = b'd';
 const HEADER: usize = 5;
 
+/// How much is read before the target takes it. A socket alone holds too little: it is said to have room when it is nearly
+/// empty, and the target has nothing to do until the next bytes are there.
+const AHEAD: usize = 512 * 1024;
+
 /// What takes the copy's rows, and what gives them, until one of them fails or all rows are across.
 ///
 /// When it is dropped before [`Splice::finish`] has returned, both connections are of no more use.
@@ -25,6 +29,8 @@ pub(crate) struct Splice<'a> {
     source: &'a mut Connection,
     target: &'a mut Connection,
     frames: Frames,
+    /// How many bytes at the front of what the source's connection has read are data that is still to be written.
+    framed: usize,
 }
 
 /// Rows on either side. They differ where the target has left some out.
@@ -53,24 +59,43 @@ impl<'a> Splice<'a> {
     ) -> Result<Self, Failure> {
         source.begin_copy(from, true).await.map_err(at(Side::Source))?;
         target.begin_copy(into, false).await.map_err(at(Side::Target))?;
-        Ok(Self { source, target, frames: Frames::default() })
+        Ok(Self { source, target, frames: Frames::default(), framed: 0 })
     }
 
     /// Brings some more across, and says how many bytes. `None`: there is no more.
     pub(crate) async fn pass(&mut self) -> Result<Option<usize>, Failure> {
         loop {
-            let run = self.frames.run(self.source.transport.buffered()).map_err(at(Side::Source))?;
-            if run > 0 {
-                self.write(run).await.map_err(at(Side::Target))?;
-                return Ok(Some(run));
+            if let Some(written) = std::future::poll_fn(|cx| self.poll_pass(cx)).await? {
+                return Ok(Some(written));
             }
-            if self.frames.ends_before(self.source.transport.buffered()) {
-                if self.source.copy_has_ended().await.map_err(at(Side::Source))? {
-                    return Ok(None);
-                }
-            } else {
-                self.fill().await?;
+            if self.source.copy_has_ended().await.map_err(at(Side::Source))? {
+                return Ok(None);
             }
+        }
+    }
+
+    /// Writes what the target takes, and reads ahead meanwhile: neither server waits while the other is at work. A target
+    /// that gives up is heard at once. `None`: what comes next is no data, and all before it is across.
+    fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<usize>, Failure>> {
+        loop {
+            let buffered = self.source.transport.buffered();
+            let unread = buffered.get(self.framed..).unwrap_or_default();
+            self.framed += self.frames.run(unread).map_err(at(Side::Source))?;
+            let (data, next) = buffered.split_at_checked(self.framed).unwrap_or_default();
+            let is_last = self.frames.ends_before(next);
+            if data.is_empty() && is_last {
+                return Poll::Ready(Ok(None));
+            }
+            if let Poll::Ready(written) = self.target.poll_copy(cx, data) {
+                let written = written.map_err(at(Side::Target))?;
+                self.source.transport.take(written);
+                self.framed -= written;
+                return Poll::Ready(Ok(Some(written)));
+            }
+            if is_last || buffered.len() >= AHEAD {
+                return Poll::Pending;
+            }
+            ready!(self.source.transport.poll_fill(cx)).map_err(at(Side::Source))?;
         }
     }
 
@@ -81,31 +106,6 @@ impl<'a> Splice<'a> {
         done.map_err(at(Side::Target))?;
         let taken = self.target.copied().await.map_err(at(Side::Target))?;
         Ok(Counts { sent, taken })
-    }
-
-    /// Sends this many of the bytes that were received.
-    async fn write(&mut self, mut run: usize) -> Result<(), Error> {
-        let Self { source, target, .. } = self;
-        while run > 0 {
-            let buffered = source.transport.buffered();
-            let part = buffered.get(..run).unwrap_or(buffered);
-            let written = std::future::poll_fn(|cx| target.poll_copy(cx, part)).await?;
-            source.transport.take(written);
-            run -= written;
-        }
-        Ok(())
-    }
-
-    /// Waits for more from the source. A target that gives up meanwhile is heard at once.
-    async fn fill(&mut self) -> Result<(), Failure> {
-        let Self { source, target, .. } = self;
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(error) = target.poll_objection(cx) {
-                return Poll::Ready(Err((Side::Target, error)));
-            }
-            source.transport.poll_fill(cx).map_err(at(Side::Source))
-        })
-        .await
     }
 }
 
@@ -160,7 +160,7 @@ impl Connection {
     /// many they were.
     pub(crate) fn poll_row(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
-            return Poll::Ready(match std::task::ready!(self.transport.poll_message(cx))? {
+            return Poll::Ready(match ready!(self.transport.poll_message(cx))? {
                 BackendMessage::CopyData(row) => Ok(Some(row)),
                 BackendMessage::Other(Message::CopyDone) => Ok(None),
                 BackendMessage::Other(Message::NoticeResponse(_) | Message::ParameterStatus(_)) => continue,
@@ -194,10 +194,13 @@ impl Connection {
         }
     }
 
-    /// Sends some of a copy's data, unless the server has given up on it.
+    /// Sends some of a copy's data, if there is any, unless the server has given up on it.
     fn poll_copy(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize, Error>> {
         if let Poll::Ready(error) = self.poll_objection(cx) {
             return Poll::Ready(Err(error));
+        }
+        if data.is_empty() {
+            return Poll::Pending;
         }
         match self.transport.poll_write(cx, data) {
             // A server that hangs up has said why: it may be read now, if it could not before.
@@ -212,7 +215,7 @@ impl Connection {
     /// What the server says in the midst of what it is sent: it says nothing if all is well.
     fn poll_objection(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
-            match std::task::ready!(self.transport.poll_message(cx)) {
+            match ready!(self.transport.poll_message(cx)) {
                 Ok(BackendMessage::Other(Message::NoticeResponse(_) | Message::ParameterStatus(_))) => {}
                 Ok(other) => return Poll::Ready(objection(other)),
                 Err(error) => return Poll::Ready(error),

@@ -1,13 +1,13 @@
 //! Who copies: jobs that take one chunk after another, each with a session on either server.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::ledger::Chunk;
 use super::monitor::{Monitor, TableProgress};
+use super::queue::Queue;
 use super::target::{self, Load};
 use super::{Exported, Report, SnapshotCopy, source};
 use crate::connection::{Config, Connection, Side, Splice};
@@ -28,13 +28,16 @@ pub(super) struct Task {
     pub(super) is_frozen: bool,
 }
 
+/// A table of the target, by its place in the monitor; of one that is partitioned, the part.
+type Relation = (usize, Option<(String, String)>);
+
 struct Work {
     source: Config,
     target: Config,
     name: String,
     snapshot: Exported,
     monitor: Monitor,
-    queue: Mutex<VecDeque<Task>>,
+    queue: Mutex<Queue<Relation, Task>>,
 }
 
 /// Carries all of it out. The first error ends every job, and what they have begun is rolled back.
@@ -46,7 +49,7 @@ pub(super) async fn run(copy: &SnapshotCopy, snapshot: &Exported, tasks: Vec<Tas
         name: copy.name.clone(),
         snapshot: snapshot.clone(),
         monitor: copy.monitor.clone(),
-        queue: Mutex::new(tasks.into()),
+        queue: Mutex::new(Queue::new(tasks.into_iter().map(|task| (task.relation(), task)))),
     });
     let mut sessions = Vec::new();
     // All of them before anything is copied: what has the snapshot keeps it, whatever becomes of who exported it.
@@ -91,8 +94,10 @@ impl Job<'_> {
     /// Copies chunks until none is left.
     async fn run(mut self) -> Result<Report, Error> {
         let mut report = Report::default();
-        while let Some(task) = self.work.next() {
-            let Some((rows, bytes)) = self.persist(&task).await? else { continue };
+        while let Some((relation, task)) = self.work.take() {
+            let copied = self.persist(&task).await?;
+            self.work.queue().done(&relation);
+            let Some((rows, bytes)) = copied else { continue };
             report.rows += rows;
             report.bytes += bytes;
         }
@@ -211,8 +216,20 @@ fn may_pass(error: &Error) -> bool {
 }
 
 impl Work {
-    fn next(&self) -> Option<Task> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    /// Not in the condition of a loop, which would keep the queue locked.
+    fn take(&self) -> Option<(Relation, Task)> {
+        self.queue().take()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<Relation, Task>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Task {
+    fn relation(&self) -> Relation {
+        let part = || (self.chunk.schema.clone(), self.chunk.table.clone());
+        (self.table, self.load.is_partitioned.then(part))
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Load {
     pub(super) name: String,
     query: Query,
     format: &'static str,
-    is_partitioned: bool,
+    pub(super) is_partitioned: bool,
 }
 
 pub(super) async fn look(config: &Config) -> Result<SqlConnection, Error> {

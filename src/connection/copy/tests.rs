@@ -91,6 +91,31 @@ async fn a_target_that_objects_is_heard_and_its_words_hold_no_value() {
     feed.abort();
 }
 
+#[tokio::test(start_paused = true)]
+async fn while_the_target_takes_nothing_the_source_is_read_ahead_to_a_bound() {
+    const PIPE: usize = 1 << 20;
+    let row = message(b'd', &[7; 995]);
+    let rows = row.repeat(4 * PIPE / row.len());
+    let ((mut from, mut from_peer), (mut into, mut into_peer)) = (connected(), connected());
+    into_peer.say(&copy_in()).await;
+    from_peer.say(&message(b'H', &[0, 0, 0])).await;
+    let mut splice = Splice::begin(&mut from, "out", &mut into, "in").await.unwrap();
+    let mut said = 0;
+    let stuck = tokio::time::timeout(std::time::Duration::from_millis(200), async {
+        let say = async {
+            for some in rows.chunks(10_000) {
+                from_peer.say(some).await;
+                said += some.len();
+            }
+        };
+        let pass = async { while splice.pass().await.unwrap().is_some() {} };
+        tokio::join!(say, pass)
+    });
+    assert!(stuck.await.is_err());
+    let ahead = said - 2 * PIPE;
+    assert!((AHEAD - 10_000..AHEAD + 100_000).contains(&ahead), "{ahead}");
+}
+
 #[test]
 fn refuses_a_length_that_no_server_sends() {
     for length in [0u32, 3, 0x4000_0004, u32::MAX] {
