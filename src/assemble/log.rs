@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::mem;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -116,44 +116,56 @@ impl Log {
     /// The messages, first to last.
     pub(super) fn into_messages(self) -> io::Result<Messages> {
         let file = self.file.map(|mut file| file.seek(SeekFrom::Start(0)).map(|_| file)).transpose()?;
-        let file = file.map(|file| BufReader::with_capacity(CHUNK, file));
-        Ok(Messages { file, left: self.spilled, chunks: self.chunks })
+        Ok(Messages { file, left: self.spilled, chunk: BytesMut::new(), chunks: self.chunks })
     }
 }
 
 /// A log that is being read back, a message at a time.
 #[derive(Debug)]
 pub(super) struct Messages {
-    file: Option<BufReader<File>>,
+    file: Option<File>,
     /// Bytes that are left in the file.
     left: u64,
+    /// What is being taken apart.
+    chunk: BytesMut,
+    /// What follows the file.
     chunks: VecDeque<BytesMut>,
 }
 
 impl Messages {
     /// The payload of the next message.
     pub(super) fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if self.left > 0
-            && let Some(file) = &mut self.file
-        {
-            let mut length = [0; LENGTH];
-            file.read_exact(&mut length)?;
-            let length = u32::from_be_bytes(length);
-            self.left = self.left.checked_sub(LENGTH as u64 + u64::from(length)).ok_or_else(damaged)?;
-            let mut payload = Vec::with_capacity(CHUNK.min(length as usize));
-            file.take(length.into()).read_to_end(&mut payload)?;
-            return if payload.len() == length as usize { Ok(Some(payload.into())) } else { Err(damaged()) };
+        loop {
+            let record = self.chunk.first_chunk().map_or(LENGTH, |length| {
+                LENGTH.saturating_add(usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX))
+            });
+            match record.checked_sub(self.chunk.len()) {
+                None | Some(0) => {
+                    self.chunk.advance(LENGTH);
+                    return Ok(Some(self.chunk.split_to(record - LENGTH).freeze()));
+                }
+                Some(missing) if self.left > 0 => self.read(missing)?,
+                Some(_) if !self.chunk.is_empty() => return Err(damaged()),
+                Some(_) => match self.chunks.pop_front() {
+                    Some(chunk) => self.chunk = chunk,
+                    None => return Ok(None),
+                },
+            }
         }
-        self.file = None;
-        while self.chunks.front().is_some_and(BytesMut::is_empty) {
-            self.chunks.pop_front();
+    }
+
+    /// Reads more of the file, at least as many bytes as are missing.
+    fn read(&mut self, missing: usize) -> io::Result<()> {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let (have, more) = (self.chunk.len(), left.min(CHUNK.max(missing)));
+        let Some(file) = self.file.as_mut().filter(|_| missing <= left) else { return Err(damaged()) };
+        self.chunk.resize(have + more, 0);
+        file.read_exact(self.chunk.get_mut(have..).unwrap_or_default())?;
+        self.left -= more as u64;
+        if self.left == 0 {
+            self.file = None;
         }
-        let Some(chunk) = self.chunks.front_mut() else { return Ok(None) };
-        let length = chunk.try_get_u32().map_err(|_| damaged())? as usize;
-        if length > chunk.len() {
-            return Err(damaged());
-        }
-        Ok(Some(chunk.split_to(length).freeze()))
+        Ok(())
     }
 }
 
