@@ -65,7 +65,6 @@ pub struct Pipeline<S> {
     tables: Tables,
     reconnect: bool,
     heartbeat: Option<Duration>,
-    gulps: bool,
     backoff: Backoff,
     monitor: Monitor,
 }
@@ -81,7 +80,6 @@ impl<S: ChangeSink> Pipeline<S> {
             tables: Tables::default(),
             reconnect: true,
             heartbeat: None,
-            gulps: false,
             backoff: Backoff::new(),
             monitor: Monitor::default(),
         }
@@ -146,17 +144,6 @@ impl<S: ChangeSink> Pipeline<S> {
     /// the transactions around them.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.heartbeat = Some(interval.max(Duration::from_secs(1)));
-        self
-    }
-
-    /// Whether a backlog is received in gulps: while changes come fast, the thread sleeps for a quarter of a millisecond whenever it
-    /// has taken in what there was. Not done if not said.
-    ///
-    /// The server sends each change by itself, and wakes whoever waits for it: with an eager receiver, that is most of the work on
-    /// both sides. For a thread that has nothing else to do, or a runtime with threads to spare: whatever else runs on
-    /// the thread sleeps, too.
-    pub fn gulps(mut self, gulps: bool) -> Self {
-        self.gulps = gulps;
         self
     }
 

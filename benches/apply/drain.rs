@@ -118,7 +118,7 @@ impl Job<'_> {
     /// Into what a script or a program reads.
     fn printed(&self, to: &str) -> Drain {
         let mut command = self.programs.replay();
-        command.args(["--source", &self.stage.source.conninfo(self.backlog.database), "--slot", self.slot]);
+        command.args(["--source", &self.stage.source(self.backlog.database), "--slot", self.slot]);
         command.args(["--publication", PUBLICATION, "--to", to]);
         command.args(self.options.binary.then_some("--binary")).args(&self.options.replay_option);
         self.until_the_end(&mut command);
@@ -136,7 +136,7 @@ impl Job<'_> {
     /// By this bench, in a process of its own.
     fn stream(&self) -> Drain {
         let mut command = Command::new(env::current_exe().expect("a bench has a path"));
-        command.arg("--only-stream").arg(self.stage.source.conninfo(self.backlog.database)).arg(self.slot);
+        command.arg("--only-stream").arg(self.stage.source(self.backlog.database)).arg(self.slot);
         command.args([self.backlog.end.clone(), self.backlog.streaming.to_string()]);
         command.args(self.options.binary.then_some("--binary"));
         self.timed_process(&mut command)
@@ -144,7 +144,7 @@ impl Job<'_> {
 
     fn native(&self) -> Drain {
         self.probe.run(&create_subscription(
-            &self.stage.source.conninfo(self.backlog.database),
+            &self.stage.source(self.backlog.database),
             self.slot,
             self.backlog.streaming,
             self.options.binary,
@@ -161,7 +161,7 @@ impl Job<'_> {
 
     fn ceiling(&self) -> Drain {
         let mut command = self.programs.recvlogical();
-        command.arg("--dbname").arg(self.stage.source.conninfo(self.backlog.database));
+        command.arg("--dbname").arg(self.stage.source(self.backlog.database));
         command.args(["--slot", self.slot, "--start", "--no-loop", "--file", "/dev/null"]);
         command.args(["--endpos", &self.backlog.end]);
         command.args(["--option", &format!("publication_names={PUBLICATION}")]);
@@ -199,7 +199,7 @@ impl Job<'_> {
 
 /// All that a drain and a stream that goes on have in common.
 pub(crate) fn replay_arguments(stage: &Stage, database: &str, slot: &str, options: &Options) -> Vec<String> {
-    let (source, target) = (stage.source.conninfo(database), stage.target.conninfo(RUN));
+    let (source, target) = (stage.source(database), stage.target.conninfo(RUN));
     let fixed =
         ["--source", &source, "--slot", slot, "--publication", PUBLICATION, "--to", "postgres", "--target"];
     let mut arguments: Vec<String> = fixed.map(str::to_owned).into();

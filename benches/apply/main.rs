@@ -6,6 +6,7 @@
 //! cargo bench --bench apply                               # about ten minutes: the table, and what was promised
 //! cargo bench --bench apply -- --shapes narrow,tpcb --pairs 7 --rows 1000000
 //! cargo bench --bench apply -- --ways ceiling,stream,sql,json     # no target: what streaming, and printing, takes
+//! cargo bench --bench apply -- --ways ceiling,stream --tcp        # the same as across machines, but for the distance
 //! cargo bench --bench apply -- --latency                  # commit acknowledged → visible, under light load
 //! cargo bench --bench apply -- --help
 //! ```
@@ -47,7 +48,7 @@ fn main() {
         return stream::drain(source, slot, end, streaming == "true", options.binary);
     }
     let programs = Programs::find(&options);
-    let stage = Stage::start(options.server);
+    let stage = Stage::start(options.server, options.tcp);
     println!("{}", stage.settings(&programs));
     if options.latency {
         return latency::measure(&stage, &programs, &options);

@@ -29,6 +29,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) binary: bool,
 
+    /// Reach the source over TCP, where the kernel joins what the server sends; a Unix socket keeps every change apart
+    #[arg(long)]
+    pub(crate) tcp: bool,
+
     /// Only these ways
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Way::APPLYING)]
     pub(crate) ways: Vec<Way>,

@@ -34,6 +34,8 @@ pub(crate) const PUBLICATION: &str = "everything";
 pub(crate) struct Stage {
     pub(crate) source: Cluster,
     pub(crate) target: Cluster,
+    /// Whether the source is reached over TCP.
+    tcp: bool,
 }
 
 /// What waits in the slots of a shape.
@@ -48,9 +50,20 @@ pub(crate) struct Backlog {
 }
 
 impl Stage {
-    pub(crate) fn start(major: u32) -> Self {
+    pub(crate) fn start(major: u32, tcp: bool) -> Self {
         let server = support::server(major);
-        Self { source: server.start_with(&SETTINGS), target: server.start_with(&SETTINGS) }
+        let options = if tcp { server.options().tcp() } else { server.options() };
+        let source =
+            SETTINGS.iter().fold(options, |options, (name, value)| options.setting(name, value)).start();
+        Self { source, target: server.start_with(&SETTINGS), tcp }
+    }
+
+    /// By which whoever drains reaches the source.
+    pub(crate) fn source(&self, database: &str) -> String {
+        if self.tcp {
+            return format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.source.tcp_port());
+        }
+        self.source.conninfo(database)
     }
 
     /// What the figures depend on.
@@ -63,8 +76,9 @@ impl Stage {
         let cpus = std::thread::available_parallelism().map_or(0, usize::from);
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().unwrap_or_default();
+        let sockets = if self.tcp { "the source over TCP" } else { "Unix sockets" };
         format!(
-            "{}{build}; {cpus} CPUs, load {load}; Unix sockets; data in {}\n{}\n{}",
+            "{}{build}; {cpus} CPUs, load {load}; {sockets}; data in {}\n{}\n{}",
             server.version,
             self.source.data_folder().display(),
             programs.names(),

@@ -17,7 +17,7 @@ pub(crate) fn drain(source: &str, slot: &str, end: &str, streaming: bool, binary
         let config: Config = source.parse().expect("a conninfo");
         let streaming = if streaming { Streaming::On } else { Streaming::Off };
         let options = StreamOptions::new(slot.parse().expect("a slot's name"));
-        let options = options.publication(PUBLICATION).streaming(streaming).binary(binary);
+        let options = options.publication(PUBLICATION).streaming(streaming).binary(binary).gulps(true);
         let connection = Connection::connect(&config).await?;
         let mut stream = connection.start_replication(options).await?;
         stream.stop_at(end.parse().expect("a position"));

@@ -135,8 +135,7 @@ async fn run(
     let mut pipeline = Pipeline::new(sink)
         .batch_rows(arguments.batch_rows)
         .batch_bytes(arguments.batch_bytes)
-        .batch_delay(arguments.batch_delay())
-        .gulps(true);
+        .batch_delay(arguments.batch_delay());
     if let Some(seconds) = arguments.heartbeat {
         pipeline = pipeline.heartbeat(Duration::from_secs(seconds));
     }

@@ -135,7 +135,8 @@ fn stream_options(arguments: &Arguments, slot: &SlotName) -> StreamOptions {
         .messages(arguments.messages)
         .two_phase(arguments.two_phase)
         .origin(arguments.origin.into())
-        .memory_limit(arguments.memory_limit);
+        .memory_limit(arguments.memory_limit)
+        .gulps(true);
     arguments.publication.iter().fold(options, StreamOptions::publication)
 }
 

@@ -57,7 +57,7 @@ impl Migration {
     ) -> Result<(Pipeline<PostgresSink>, ReplicationStream), Error> {
         let mut sink = PostgresSink::new(self.target().clone(), self.slot().as_str());
         sink.progress().await.map_err(|error| Error::Sink(Box::new(error)))?;
-        let mut pipeline = Pipeline::new(sink).gulps(true);
+        let mut pipeline = Pipeline::new(sink);
         for table in copied {
             pipeline = pipeline.copied(&table.schema, &table.table, table.lsn);
         }
@@ -70,7 +70,8 @@ impl Migration {
             let connection = Connection::connect(self.source()).await?;
             let options = StreamOptions::new(self.slot().clone())
                 .publication(self.publication())
-                .streaming(Streaming::On);
+                .streaming(Streaming::On)
+                .gulps(true);
             match connection.start_replication(options).await {
                 Err(error) if error.sqlstate() == Some("55006") && Instant::now() < deadline => {
                     trace::debug!("the slot is still in use");

@@ -4,24 +4,20 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::ledger::Done;
-use super::pace::Flow;
 use super::source::Source;
 use super::tables::Tables;
 use crate::error::Error;
 use crate::event::{Acknowledge as _, Event};
 use crate::sink::Batch;
+use crate::stream::Flow;
 
 /// After so many events at a stretch, others get their turn: the sink, and whatever else the runtime has to do.
 const STRETCH: usize = 512;
-
-/// How long a gulp is waited for. A Unix socket holds less than 300 small changes, which a server sends in a millisecond.
-const GULP: Duration = Duration::from_micros(250);
 
 pub(super) struct Intake<R, F> {
     pub(super) source: R,
@@ -35,8 +31,6 @@ pub(super) struct Intake<R, F> {
     pub(super) left_out: u64,
     /// Bytes of the batch that the sink is given.
     pub(super) with_sink: usize,
-    /// Whether the thread may sleep to receive more at once.
-    pub(super) gulps: bool,
     tables: Tables,
     rows: usize,
     bytes: usize,
@@ -95,11 +89,10 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
             shutdown: Shutdown { wish: Box::pin(shutdown), has_come: false },
             gathered: Gathered::default(),
             transaction: Transaction::default(),
-            flow: Flow::new(Instant::now()),
+            flow: Flow::new(Instant::now().into_std()),
             ended: None,
             left_out: 0,
             with_sink: 0,
-            gulps: false,
             tables,
             rows,
             bytes,
@@ -119,19 +112,9 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
             self.ended = Some(Ended::Well);
         }
         self.source.catch_up(cx);
-        let hand = self.take_in(now, cx);
-        if hand == Hand::Empty && self.gulps && self.flow.is_fast() {
-            // Not by a timer: the runtime would wake for each change all the same, and its timers count milliseconds.
-            std::thread::sleep(GULP);
-            return self.take_in(Instant::now(), cx);
-        }
-        hand
-    }
-
-    fn take_in(&mut self, now: Instant, cx: &mut Context<'_>) -> Hand {
         let before = self.gathered.batch.len();
         let hand = self.take_stretch(now, cx);
-        self.flow.note(self.gathered.batch.len().saturating_sub(before), now);
+        self.flow.note(self.gathered.batch.len().saturating_sub(before), now.into_std());
         hand
     }
 

@@ -6,7 +6,7 @@
 //! | `flush` | after each `write` | `batch_delay` after the first event came that is not flushed; for [`SLACK`] more, what is complete goes first |
 //!
 //! A mirror is to show a change at once when few come, and is to get many of them together when many come: where events come
-//! [fast](Flow::is_fast), the first of a batch waits [`LINGER`] for others.
+//! [fast](crate::stream::Flow::is_fast), the first of a batch waits [`LINGER`] for others.
 
 use std::time::Duration;
 
@@ -23,10 +23,6 @@ const SLACK: Duration = Duration::from_millis(10);
 
 /// No batch waits that long.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
-
-/// More events than this within a [`SPAN`] are many.
-const FEW: usize = 32;
-const SPAN: Duration = Duration::from_millis(1);
 
 /// How a pipeline deals with its sink.
 #[derive(Debug, Clone, Copy)]
@@ -115,37 +111,5 @@ impl Pace {
             }
             Fill::Complete | Fill::Open => since + self.delay,
         }
-    }
-}
-
-/// How fast events come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Flow {
-    /// When the span began that is being counted.
-    began: Instant,
-    events: usize,
-    /// Whether there were many in the one before.
-    was_fast: bool,
-}
-
-impl Flow {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { began: now, events: 0, was_fast: false }
-    }
-
-    /// So many events came.
-    pub(super) fn note(&mut self, events: usize, now: Instant) {
-        let span = now.duration_since(self.began);
-        if span >= SPAN {
-            // Of a span that is long over, nothing follows.
-            let was_fast = self.events > FEW && span < 2 * SPAN;
-            *self = Self { began: now, events: 0, was_fast };
-        }
-        self.events += events;
-    }
-
-    /// Whether more than a few dozen came in the last millisecond or so.
-    pub(super) fn is_fast(&self) -> bool {
-        self.was_fast || self.events > FEW
     }
 }

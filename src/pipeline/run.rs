@@ -112,12 +112,10 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     pub(super) fn new(pipeline: Pipeline<S>, source: R, shutdown: F) -> Self {
         let Pipeline { sink, batch_rows, batch_bytes, batch_delay, tables, .. } = pipeline;
         let now = Instant::now();
-        let mut intake = Intake::new(source, shutdown, tables, batch_rows, batch_bytes);
-        intake.gulps = pipeline.gulps;
         Self {
             pace: Pace::new(sink.kind(), batch_delay),
             sink,
-            intake,
+            intake: Intake::new(source, shutdown, tables, batch_rows, batch_bytes),
             ledger: Ledger::default(),
             flushing: None,
             half: Half::default(),

@@ -1,5 +1,6 @@
 //! The replication stream: committed transactions of a live server, and the acknowledgement of what is durable.
 
+mod flow;
 mod options;
 mod recording;
 mod resume;
@@ -8,6 +9,7 @@ mod types;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use futures_core::Stream;
 use postgres_protocol::message::backend::{Message as Backend, NoticeResponseBody};
 use tokio::time::Sleep;
 
+pub(crate) use self::flow::Flow;
 pub use self::options::{Origin, StreamOptions, Streaming};
 use self::recording::Recording;
 pub(crate) use self::resume::HEARTBEAT;
@@ -70,7 +73,9 @@ pub struct ReplicationStream {
     types: TypeWatch,
     /// The clock as it was read last: once for each event or stretch of them and each wait, and now and then while data flows.
     now: Instant,
-    since_upkeep: u32,
+    flow: Flow,
+    /// How many payloads came since there was nothing to do but wait.
+    came: usize,
     timer: Pin<Box<Sleep>>,
     /// Received by [`keep_alive`](Self::keep_alive), or while types were being read, to be yielded later.
     held: VecDeque<(Timestamp, Bytes)>,
@@ -215,7 +220,11 @@ impl ReplicationStream {
                 self.held_bytes -= held.1.len();
                 held
             } else {
-                ready!(self.poll_receive(cx, usize::MAX))?
+                let Poll::Ready(received) = self.poll_receive(cx, usize::MAX) else {
+                    self.ran_dry();
+                    return Poll::Pending;
+                };
+                received?
             };
             self.take_in(received, payload)?;
         }
@@ -283,15 +292,24 @@ impl ReplicationStream {
     /// same, every so many frames.
     #[inline]
     fn heard(&mut self, payload: &[u8], cx: &mut Context<'_>) {
-        const FRAMES: u32 = 256;
+        const FRAMES: usize = 256;
         let reply_requested = session::asks_for_reply(payload);
-        if self.since_upkeep == 0 {
+        if self.came.is_multiple_of(FRAMES) {
             self.now = now();
         }
         self.session.heard(payload, self.now);
-        self.since_upkeep += 1;
-        if reply_requested || self.since_upkeep >= FRAMES {
+        self.came += 1;
+        if reply_requested || self.came.is_multiple_of(FRAMES) {
             self.tend(cx);
+        }
+    }
+
+    /// All that came is handed out, and whatever is due was sent.
+    fn ran_dry(&mut self) {
+        let came = mem::take(&mut self.came);
+        self.flow.note(came, self.now);
+        if self.options.gulps && came > 0 && self.flow.is_fast() {
+            Flow::await_gulp();
         }
     }
 
@@ -319,7 +337,6 @@ impl ReplicationStream {
 
     /// Sends the status update that is due, if one is.
     fn tend(&mut self, cx: &mut Context<'_>) {
-        self.since_upkeep = 0;
         if self.unsent.is_some() {
             return;
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::flow::Flow;
 use super::recording::Recording;
 use super::types::TypeWatch;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
@@ -59,7 +60,8 @@ impl Connection {
             session,
             types: TypeWatch::default(),
             now,
-            since_upkeep: 0,
+            flow: Flow::new(now),
+            came: 0,
             timer,
             held: VecDeque::new(),
             held_bytes: 0,

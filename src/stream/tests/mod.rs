@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod ending;
+mod gulps;
 mod start;
 mod status;
 mod stopping;
