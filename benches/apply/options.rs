@@ -9,8 +9,8 @@ use clap::{Parser, ValueEnum};
 #[command(name = "apply")]
 #[expect(clippy::doc_markdown, reason = "the comments are the help text")]
 pub(crate) struct Options {
-    /// Rows of the narrow shapes; the others scale with it
-    #[arg(long, value_name = "N", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    /// Rows of the narrow shapes; the others scale with it. With few, much of what is measured is how either side starts
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
     pub(crate) rows: u32,
 
     /// Only these shapes, by name

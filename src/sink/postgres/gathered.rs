@@ -23,6 +23,9 @@ use crate::pgoutput::Datum;
 const ROWS: usize = 1000;
 const BYTES: usize = 256 << 10;
 
+/// So many of these are on their way at most: enough for the server never to wait, and not a batch's worth of memory.
+const AHEAD: usize = 4;
+
 /// From here on, COPY costs less than a statement for each row.
 const COPY: usize = 16;
 
@@ -212,7 +215,7 @@ impl Table<'_> {
             };
             let expected = if delete { count as u64 } else { 0 };
             self.one(shape, arrays.parameters(), expected).await?;
-            tokio::task::yield_now().await;
+            self.go_on().await?;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -239,7 +242,7 @@ impl Table<'_> {
             };
             let statement = self.session.statement(self.index, shape).await?;
             self.send(statement, arrays.parameters(), count as u64);
-            tokio::task::yield_now().await;
+            self.go_on().await?;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -261,7 +264,7 @@ impl Table<'_> {
             let count = fill(&mut arrays, 0, left.iter().map(|row| (row.as_ref(), row.as_ref())))?;
             let shape = Shape::InsertMany { forms: forms.clone() };
             self.one(shape, arrays.parameters(), count as u64).await?;
-            tokio::task::yield_now().await;
+            self.go_on().await?;
             left = left.get(count..).unwrap_or_default();
         }
         Ok(())
@@ -276,6 +279,12 @@ impl Table<'_> {
         let statement = self.session.statement(self.index, shape).await?;
         self.send(statement, parameters, expected);
         Ok(())
+    }
+
+    /// Lets what was prepared go out, and waits while enough is on its way.
+    async fn go_on(&mut self) -> Result<(), Objection> {
+        tokio::task::yield_now().await;
+        Ok(self.in_flight.settle(AHEAD).await?)
     }
 
     fn send(&mut self, statement: Statement, parameters: Vec<Parameter>, expected: u64) {
