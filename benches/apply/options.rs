@@ -7,7 +7,11 @@ use clap::{Parser, ValueEnum};
 /// Drain a backlog into another PostgreSQL: by replay, by the server's own subscription, by pg_recvlogical.
 #[derive(Debug, Parser)]
 #[command(name = "apply")]
-#[expect(clippy::doc_markdown, reason = "the comments are the help text")]
+#[expect(
+    clippy::doc_markdown,
+    clippy::struct_excessive_bools,
+    reason = "a command line: the comments are the help text"
+)]
 pub(crate) struct Options {
     /// Rows of the narrow shapes; the others scale with it. With few, much of what is measured is how either side starts
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]

@@ -189,14 +189,17 @@ impl Truncate {
     }
 }
 
+/// How many relations are looked up without a hash, if their ids don't collide.
+const RECENT: usize = 16;
+
 /// What a decoder must know to read row changes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relations {
     /// Whether a transaction id precedes the fields: only between Stream Start and Stream Stop.
     pub(super) in_stream_block: bool,
     columns: HashMap<RelationId, u16>,
-    /// Rows come in runs of one relation: the last one spares most lookups.
-    last: Option<(RelationId, u16)>,
+    /// Rows come of few relations at a time. Those of late, each where its id says, spare most lookups.
+    recent: [Option<(RelationId, u16)>; RECENT],
 }
 
 impl Relations {
@@ -205,13 +208,20 @@ impl Relations {
     pub(super) fn announce(&mut self, id: RelationId, columns: usize) {
         // A Relation counts its columns in 15 bits.
         self.columns.insert(id, u16::try_from(columns).unwrap_or(u16::MAX));
-        self.last = None;
+        *self.recent(id) = None;
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a remainder by the length is within it")]
+    #[inline(always)]
+    fn recent(&mut self, id: RelationId) -> &mut Option<(RelationId, u16)> {
+        let [.., low] = u32::from(id).to_be_bytes();
+        &mut self.recent[usize::from(low) % RECENT]
     }
 
     #[inline(always)]
     fn columns_of(&mut self, id: RelationId) -> Option<u16> {
-        match self.last {
-            Some((last, columns)) if last == id => Some(columns),
+        match *self.recent(id) {
+            Some((recent, columns)) if recent == id => Some(columns),
             _ => self.look_up(id),
         }
     }
@@ -219,7 +229,7 @@ impl Relations {
     #[inline(never)]
     fn look_up(&mut self, id: RelationId) -> Option<u16> {
         let columns = *self.columns.get(&id)?;
-        self.last = Some((id, columns));
+        *self.recent(id) = Some((id, columns));
         Some(columns)
     }
 

@@ -129,8 +129,8 @@ impl Decoder {
             Some(b'I') => Insert::read(payload, &mut self.relations).map(Message::Insert),
             Some(b'U') => Update::read(payload, &mut self.relations).map(Message::Update),
             Some(b'D') => Delete::read(payload, &mut self.relations).map(Message::Delete),
-            Some(b'B') => whole(&payload, Begin::read).map(Message::Begin),
-            Some(b'C') => whole(&payload, Commit::read).map(Message::Commit),
+            Some(b'B') => decode_begin(&payload),
+            Some(b'C') => decode_commit(&payload),
             _ => self.decode_other(&payload),
         }
     }
@@ -267,6 +267,17 @@ impl Message {
             Self::RollbackPrepared(rollback) => rollback.write(out),
         }
     }
+}
+
+// These two by themselves: beside rows, their fields would be stored byte by byte.
+#[inline(never)]
+fn decode_begin(message: &[u8]) -> Result<Message, DecodeError> {
+    whole(message, Begin::read).map(Message::Begin)
+}
+
+#[inline(never)]
+fn decode_commit(message: &[u8]) -> Result<Message, DecodeError> {
+    whole(message, Commit::read).map(Message::Commit)
 }
 
 /// Reads a message to its end.

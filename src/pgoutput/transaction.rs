@@ -17,6 +17,7 @@ pub struct Begin {
 }
 
 impl Begin {
+    #[inline]
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             commit_lsn: Lsn::new(r.u64()?),
@@ -44,6 +45,7 @@ pub struct Commit {
 }
 
 impl Commit {
+    #[inline]
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         no_flags(r)?;
         Ok(Self {

@@ -18,6 +18,7 @@ use crate::quote;
 /// # Ok::<(), walferry::connection::SlotNameError>(())
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself, and is given by its name")]
 #[must_use = "options do nothing before start_replication gets them"]
 pub struct StreamOptions {
     pub(super) slot: SlotName,

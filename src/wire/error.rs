@@ -7,6 +7,12 @@ use crate::RelationId;
 /// Says in which message, at which byte, what was found and what was expected; never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
+    /// Apart, so that a result is no larger for it.
+    defect: Box<Defect>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Defect {
     tag: u8,
     offset: usize,
     kind: DecodeErrorKind,
@@ -16,22 +22,22 @@ impl DecodeError {
     #[cold]
     #[inline(never)]
     pub(crate) fn new(tag: u8, offset: usize, kind: DecodeErrorKind) -> Self {
-        Self { tag, offset, kind }
+        Self { defect: Box::new(Defect { tag, offset, kind }) }
     }
 
     /// The first byte of the message; 0 when there was none.
     pub fn tag(&self) -> u8 {
-        self.tag
+        self.defect.tag
     }
 
     /// Where in the message the problem is, in bytes from its tag.
     pub fn offset(&self) -> usize {
-        self.offset
+        self.defect.offset
     }
 
     /// What is wrong there.
     pub fn kind(&self) -> &DecodeErrorKind {
-        &self.kind
+        &self.defect.kind
     }
 }
 
@@ -94,7 +100,8 @@ pub enum DecodeErrorKind {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "message '{}' at byte {}: {}", self.tag.escape_ascii(), self.offset, self.kind)
+        let Defect { tag, offset, kind } = &*self.defect;
+        write!(f, "message '{}' at byte {offset}: {kind}", tag.escape_ascii())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Four places where decoders go wrong, each seen in one that is in use.
+//! Places where decoders go wrong, most of them seen in one that is in use.
 
 use super::*;
 
@@ -51,6 +51,31 @@ fn an_unknown_relation_says_whether_it_was_read_in_a_block() {
         let error = decoder.clone().decode(insert.encode()).unwrap_err();
         assert_eq!(error.kind(), &DecodeErrorKind::UnknownRelation { relation_id, in_stream_block });
         assert_eq!(error.offset(), if in_stream_block { 5 } else { 1 });
+    }
+}
+
+/// However relations are found again, each time between rows of all others.
+#[test]
+fn each_row_is_of_its_own_relation_as_it_was_announced_last() {
+    let mut decoder = Decoder::new();
+    let ids = || (0..40_u32).map(|number| RelationId::new(16_384 + number * 8));
+    for columns in 1..4 {
+        for id in ids() {
+            let announced = Relation { id, ..relation(columns) };
+            decoder.decode(Message::Relation(None, announced).encode()).unwrap();
+            for other in ids() {
+                let is_announced_anew = other <= id;
+                let has = if is_announced_anew { columns } else { columns - 1 };
+                let row = |columns| {
+                    let new = Tuple::from_datums(vec![Datum::Null; columns]);
+                    Message::Insert(Insert { xid: None, relation_id: other, new })
+                };
+                if has > 0 {
+                    assert_eq!(decoder.decode(row(has).encode()), Ok(row(has)));
+                }
+                assert!(decoder.clone().decode(row(has + 1).encode()).is_err());
+            }
+        }
     }
 }
 
