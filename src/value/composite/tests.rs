@@ -72,6 +72,21 @@ proptest! {
     }
 
     #[test]
+    fn reads_what_it_writes(fields in vec((any::<u32>(), prop::option::of(vec(any::<u8>(), 0..4))), 0..4)) {
+        let field = |(type_oid, value): &(u32, Option<Vec<u8>>)| {
+            [&type_oid.to_be_bytes()[..], &value.as_ref().map_or(-1_i32, |value| value.len() as i32).to_be_bytes(),
+                value.as_deref().unwrap_or_default()].concat()
+        };
+        let bytes = [(fields.len() as u32).to_be_bytes().to_vec(), fields.iter().flat_map(field).collect()].concat();
+        let composite = CompositeBinary::from_binary(&bytes).unwrap();
+        let expected = fields.iter().map(|(oid, value)| CompositeField { type_oid: Oid::new(*oid), value: value.as_deref() });
+        prop_assert!(composite.fields.iter().cloned().eq(expected));
+        let mut out = BytesMut::new();
+        composite.write_binary(&mut out);
+        prop_assert_eq!(out, bytes);
+    }
+
+    #[test]
     fn takes_anything(text in r#"\(?[a,"\\()]{0,12}|\PC*"#, bytes in vec(prop_oneof![0_u8..3, any::<u8>()], 0..40)) {
         if let Ok(composite) = CompositeText::from_text(&text) {
             let printed = composite.to_string();
