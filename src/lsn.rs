@@ -99,6 +99,7 @@ mod tests {
     #[test]
     fn prints_as_the_server_does() {
         assert_eq!(Lsn::ZERO.to_string(), "0/0");
+        assert!(Lsn::ZERO.is_zero() && !Lsn::new(1).is_zero());
         assert_eq!(Lsn::new(u64::MAX).to_string(), "FFFFFFFF/FFFFFFFF");
         assert_eq!(format!("{:?}", Lsn::from(0x1_0000_000A)), "1/A");
     }

@@ -198,6 +198,12 @@ fn refuses_intervals_that_are_never_printed() {
 }
 
 #[test]
+fn what_prints_otherwise_is_refused_where_it_does() {
+    let error = Interval::from_text("1 day 25 mons").expect_err("months before days").to_string();
+    assert!(error.starts_with("interval at byte 0: "), "{error}");
+}
+
+#[test]
 fn only_infinities_are_not_finite() {
     assert!(Date::from_days(i32::MAX - 1).is_finite() && Date::from_days(i32::MIN + 1).is_finite());
     assert!(![i32::MAX, i32::MIN].map(Date::from_days).iter().any(|date| date.is_finite()));

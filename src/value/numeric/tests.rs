@@ -107,8 +107,8 @@ fn refuses_text_that_is_never_printed() {
 
 #[test]
 fn refuses_bytes_that_are_never_sent() {
-    Numeric::from_binary(b"\0\0\0\x01\0\0\0\0").expect_err("a weight of zero");
-    Numeric::from_binary(b"\0\0\0\0\x40\0\0\0").expect_err("a sign of zero");
+    Numeric::from_binary(b"\0\x02\0\x01\0\0\0\0\0\0\0\x01").expect_err("a zero in front");
+    Numeric::from_binary(b"\0\x02\0\x01\0\0\0\0\0\x01\0\0").expect_err("a zero behind");
     for (bytes, reason) in [
         (&b""[..], "nothing"),
         (b"\0\0\0\0\0\0\0", "half a header"),

@@ -36,6 +36,7 @@ fn each_form_leads_to_the_other_and_back() {
     let texts = [19, 25, 114, 142, 194, 705, 1042, 1043, 1790, 2275, MOOD, WORDED].map(|oid| (oid, "null"));
     let leaves = [
         (16, "t"),
+        (16, "f"),
         (17, "\\x00ff"),
         (18, "x"),
         (20, "-9223372036854775808"),
@@ -59,6 +60,7 @@ fn each_form_leads_to_the_other_and_back() {
         (718, "<(1,2),3>"),
         (774, "08:00:2b:ff:fe:01:02:03"),
         (790, "-$1,234.56"),
+        (790, "$1,000.00"),
         (829, "08:00:2b:01:02:03"),
         (869, "::1"),
         (1082, "0044-03-15 BC"),
@@ -131,6 +133,17 @@ fn what_only_its_server_can_turn_is_an_error() {
     assert_eq!(error.to_string(), "int4 at byte 0: expected UTF-8");
 }
 
+/// How many composite types stand inside of each other before that is an error.
+fn depth(value: &Value<'_>) -> usize {
+    match value.shape() {
+        Ok(Shape::Composite(composite)) => {
+            let inner = composite.fields[0].as_ref().expect("a part");
+            1 + depth(&inner.value())
+        }
+        _ => 0,
+    }
+}
+
 #[test]
 fn types_inside_of_each_other_end_at_the_32nd() {
     const RECORD: u32 = 2249;
@@ -140,15 +153,6 @@ fn types_inside_of_each_other_end_at_the_32nd() {
         let part: u32 = if depth == 0 { 25 } else { RECORD };
         let length = u32::try_from(bytes.len()).expect("a short one");
         bytes = [&1_u32.to_be_bytes()[..], &part.to_be_bytes(), &length.to_be_bytes(), &bytes].concat();
-    }
-    fn depth(value: &Value<'_>) -> usize {
-        match value.shape() {
-            Ok(Shape::Composite(composite)) => {
-                let inner = composite.fields[0].as_ref().expect("a part");
-                1 + depth(&inner.value())
-            }
-            _ => 0,
-        }
     }
     assert_eq!(depth(&value(Datum::Binary(&bytes), RECORD, &types)), 32);
 }
