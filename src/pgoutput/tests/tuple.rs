@@ -74,3 +74,10 @@ fn what_is_shown_of_a_tuple_is_kinds_and_lengths() {
         Tuple::from_datums([Datum::Null, Datum::Unchanged, Datum::Text(b"secret"), Datum::Binary(b"key")]);
     assert_eq!(format!("{tuple:?}"), "[Null, Unchanged, Text(6 bytes), Binary(3 bytes)]");
 }
+
+#[test]
+fn a_delete_takes_what_its_old_row_takes() {
+    let old = OldTuple::Full(Tuple::from_datums([Datum::Text(&[b'x'; 1000])]));
+    let delete = Message::Delete(Delete { xid: None, relation_id: RELATION, old });
+    assert!((1000..1100).contains(&delete.byte_len()), "{}", delete.byte_len());
+}
