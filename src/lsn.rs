@@ -99,8 +99,17 @@ mod tests {
     #[test]
     fn prints_as_the_server_does() {
         assert_eq!(Lsn::ZERO.to_string(), "0/0");
+        assert!(Lsn::ZERO.is_zero() && !Lsn::new(1).is_zero());
         assert_eq!(Lsn::new(u64::MAX).to_string(), "FFFFFFFF/FFFFFFFF");
-        assert_eq!(Lsn::new(0x1_0000_000A).to_string(), "1/A");
+        assert_eq!(format!("{:?}", Lsn::from(0x1_0000_000A)), "1/A");
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn is_the_same_text_to_serde() {
+        let lsn = Lsn::new(0x16_B374_D848);
+        assert_eq!(serde_json::to_string(&lsn).unwrap(), r#""16/B374D848""#);
+        assert_eq!(serde_json::from_str::<Lsn>(r#""16/B374D848""#).unwrap(), lsn);
     }
 
     #[test]

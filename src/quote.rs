@@ -295,6 +295,32 @@ b\x00'"
     }
 
     #[test]
+    fn each_dialect_doubles_its_own_quote_and_leaves_the_other_one_alone() {
+        let name = r#"It's "a", b\"#;
+        let mut sql = Vec::new();
+        identifier(&mut sql, name);
+        assert_eq!(sql, br#""It's ""a"", b\""#);
+        assert_eq!(replication_identifier(name), r#""It's ""a"", b\""#);
+        assert_eq!(replication_literal(name), r#"'It''s "a", b\'"#);
+        assert_eq!(publication_names([name, "c"]), r#"'"It''s ""a"", b\","c"'"#);
+        assert_eq!(publication_names(["c", name]), r#"'"c","It''s ""a"", b\"'"#);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_statement_that_is_text_is_quoted_the_same() {
+        assert_eq!(text::qualified("It's", r#"a"b"#), r#""It's"."a""b""#);
+        assert_eq!(text::literal(r"it's \"), r"E'it''s \\'");
+    }
+
+    #[test]
+    fn bytes_are_two_digits_each_behind_an_escaped_backslash() {
+        let mut sql = Vec::new();
+        bytea_literal(&mut sql, &[0, 0x0f, 255]);
+        assert_eq!(sql, br"E'\\x000fff'");
+    }
+
+    #[test]
     fn each_escape_of_copy_is_read_as_the_byte_that_it_is_written_for() {
         for byte in 0..=u8::MAX {
             let read = copy_escape(byte).and_then(copy_unescape);

@@ -79,28 +79,18 @@ impl Relations {
     /// Counts an announcement, and says what it announces; it is not yet what the relation is.
     pub(super) fn receive(&mut self, relation: Relation) -> Known {
         self.received += 1;
-        Known { relation: self.shared(relation), received: self.received }
-    }
-
-    /// The server announces a relation again after anything that emptied its cache: only a difference is news, and
-    /// makes a new [`Arc`].
-    fn shared(&self, relation: Relation) -> Arc<Relation> {
-        match self.known.get(&relation.id) {
-            Some(known) if *known.table.relation == relation => Arc::clone(&known.table.relation),
-            _ => Arc::new(relation),
-        }
+        Known { relation: Arc::new(relation), received: self.received }
     }
 
     /// From here on the relation is what was announced, unless something else was announced since.
+    ///
+    /// The server announces a relation again after anything that emptied its cache: only a difference is news, and
+    /// makes a new [`Arc`].
     pub(super) fn learn(&mut self, known: Known) {
         let Known { relation, received } = known;
         match self.known.get_mut(&relation.id) {
             Some(before) if before.received >= received => {}
-            Some(before)
-                if Arc::ptr_eq(&before.table.relation, &relation) || before.table.relation == relation =>
-            {
-                before.received = received;
-            }
+            Some(before) if before.table.relation == relation => before.received = received,
             _ => {
                 self.last = None;
                 let (id, types) = (relation.id, Arc::clone(&self.types));

@@ -109,6 +109,19 @@ fn says_where_and_what_and_never_a_value() {
         r"copied row 2 of s.t, field 2, at byte 8: expected one of \, b, f, n, r, t and v behind a backslash";
     assert_eq!(error.to_string(), expected);
     assert!(reader.read(b"3\tthird\n").is_ok(), "what was read of the row before is gone");
+    assert_eq!((reader.rows(), reader.relation().name.as_str()), (3, "t"));
+}
+
+#[test]
+fn a_row_takes_as_much_memory_as_its_line_and_five_bytes_a_field() {
+    for columns in [1, 40_000] {
+        let line = line(&vec![Some(vec![b'x'; 400_000 / columns]); columns]);
+        let mut reader = reader(columns);
+        let row = reader.read(&line).expect("a row");
+        // What ends the fields has room and isn't kept.
+        let room = row.tuple().byte_len() + reader.buffer.capacity();
+        assert_eq!(room, line.len() + HEADER * columns);
+    }
 }
 
 #[test]
@@ -126,6 +139,7 @@ fn refuses_what_no_server_writes() {
     assert_eq!(kind(1, b"\\.\n"), CopyRowErrorKind::UnknownEscape);
     assert_eq!(kind(3, b"a\tb\n"), CopyRowErrorKind::FieldCount { expected: 3, found: 2 });
     assert_eq!(kind(2, b"a\tb\tc\td\n"), CopyRowErrorKind::FieldCount { expected: 2, found: 4 });
+    assert_eq!(kind(3, b"a\tb\tc\td\n"), CopyRowErrorKind::FieldCount { expected: 3, found: 4 });
     assert_eq!(kind(0, b"a\n"), CopyRowErrorKind::FieldCount { expected: 0, found: 1 });
     assert!(reader(0).read(b"\n").is_ok_and(|row| row.tuple().is_empty()));
 }

@@ -336,6 +336,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_news_makes_no_status_due() {
+        let (mut feedback, start) = feedback();
+        feedback.delivered(Lsn::new(100));
+        feedback.acknowledge(Lsn::new(100));
+        assert!(feedback.status(start, CLOCK).is_some());
+        feedback.acknowledge(Lsn::new(100));
+        feedback.keepalive(keepalive(100), true);
+        assert_eq!(feedback.status(start, CLOCK), None);
+    }
+
+    #[test]
     fn a_status_is_due_when_asked_for_and_every_interval() {
         let (mut feedback, start) = feedback();
         assert_eq!(feedback.status(start, CLOCK), None);
@@ -386,6 +397,7 @@ mod tests {
         assert!(feedback.status(later, CLOCK).is_some_and(|status| !status.reply_requested));
         assert_eq!(feedback.deadline(), later + Duration::from_secs(10));
         feedback.listen(true, later);
+        feedback.listen(true, later + Duration::from_secs(29));
         assert_eq!(feedback.timed_out(later), None);
         assert!(
             feedback
@@ -428,6 +440,21 @@ mod tests {
         let status = feedback.status(start, CLOCK).expect("it is due");
         assert_eq!((status.flushed, status.written), (Lsn::new(300), Lsn::new(300)));
         assert_eq!(feedback.positions().flushed, Lsn::new(300));
+    }
+
+    #[cfg(feature = "net")]
+    #[test]
+    fn another_connection_takes_nothing_back() {
+        let (mut before, start) = feedback();
+        before.delivered(Lsn::new(100));
+        before.acknowledge(Lsn::new(100));
+        before.status(start, CLOCK);
+        before.keepalive(keepalive(300), false);
+        let (mut behind, _) = feedback();
+        behind.resume_from(Lsn::new(100));
+        let (before, behind) = (before.positions(), behind.positions());
+        assert_eq!((behind.flushed, behind.received), (Lsn::ZERO, Lsn::new(100)));
+        assert_eq!((behind.or_further(before), before.or_further(behind)), (before, before));
     }
 
     #[test]

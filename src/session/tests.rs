@@ -222,12 +222,21 @@ fn the_server_s_end_is_known_before_a_payload_is_taken_in() {
 
 #[test]
 fn a_session_ends_behind_its_stop_position_and_takes_in_nothing_more() {
+    let committed = |lsn| vec![commit_prepared(lsn)];
+    for ends in [transaction, streamed, prepared, committed] {
+        let mut session = Session::new(Instant::now());
+        session.stop_at(Lsn::new(0x200));
+        let messages = [ends(0x100), ends(0x200), ends(0x201)].concat();
+        assert_eq!(positions(&mut session, messages), [0x108, 0x208]);
+        assert!(session.is_stopped());
+        session.receive(Bytes::from_static(b"not a payload of a server")).unwrap();
+    }
+    // Where its record begins is not on the wire.
     let mut session = Session::new(Instant::now());
     session.stop_at(Lsn::new(0x200));
-    let messages = [transaction(0x100), transaction(0x200), transaction(0x201)].concat();
-    assert_eq!(positions(&mut session, messages), [0x108, 0x208]);
+    let messages = [rollback_prepared(0x1f8), rollback_prepared(0x200), rollback_prepared(0x201)];
+    assert_eq!(positions(&mut session, messages), [0x1f8, 0x200]);
     assert!(session.is_stopped());
-    session.receive(Bytes::from_static(b"not a payload of a server")).unwrap();
 }
 
 #[test]
@@ -254,8 +263,84 @@ fn what_no_server_sends_is_an_error_with_a_position_close_by() {
 }
 
 #[test]
+fn a_session_has_the_times_that_it_was_given() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut session = Session::new(start).times(Duration::from_secs(3), Duration::from_secs(8));
+    assert_eq!(session.deadline(), at(3));
+    assert!(!session.is_overdue(at(2)) && session.is_overdue(at(3)));
+    assert!(session.status(at(4), TIME).is_some_and(|status| status.reply_requested));
+    assert_eq!(session.timed_out(at(7)), None);
+    assert_eq!(session.timed_out(at(8)), Some(Duration::from_secs(8)));
+    session.listen(false, at(8));
+    assert_eq!(session.timed_out(at(8)), None, "nobody listens");
+
+    let mut patient = Session::new(start).times(Duration::from_secs(3), Duration::ZERO);
+    assert!(patient.status(at(3600), TIME).is_some_and(|status| !status.reply_requested));
+    assert_eq!(patient.timed_out(at(7200)), None);
+}
+
+#[test]
+fn a_keepalive_that_wants_an_answer_gets_one_before_it_is_taken_in() {
+    let now = Instant::now();
+    let asks = |reply_requested| {
+        PrimaryKeepalive { wal_end: Lsn::new(0x900), clock: TIME, reply_requested }.encode()
+    };
+    let ends_alike = XLogData { start: Lsn::ZERO, end: Lsn::ZERO, clock: TIME, payload: asks(true) }.encode();
+    let other = Bytes::from_static(b"");
+    for (payload, wants) in [(asks(true), true), (asks(false), false), (ends_alike, false), (other, false)] {
+        let mut session = Session::new(now);
+        session.heard(&payload, now);
+        assert_eq!(session.status(now, TIME).is_some(), wants, "{payload:?}");
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_stop_position_asks_for_the_server_s_every_second() {
+    let now = Instant::now();
+    let mut session = Session::new(now);
+    session.stop_at(Lsn::new(0x200));
+    assert!(session.status(now, TIME).is_some_and(|status| status.reply_requested));
+    assert_eq!(session.deadline(), now + Duration::from_secs(1));
+}
+
+#[test]
+fn what_is_acknowledged_is_an_event_and_what_is_idle_is_kept() {
+    let mut session = Session::new(Instant::now());
+    session.keep_idle();
+    for message in transaction(0x100) {
+        session.receive(data(&message)).unwrap();
+    }
+    while let Some(event) = session.poll().unwrap() {
+        session.acknowledge(&event);
+    }
+    session.receive(keepalive(0x900)).unwrap();
+    assert_eq!(session.positions().durable, Lsn::new(0x108));
+    assert_eq!(session.idle_lsn(), Some(Lsn::new(0x900)));
+    session.idle_kept(Lsn::new(0x900));
+    assert_eq!(session.positions().durable, Lsn::new(0x900));
+}
+
+#[test]
+fn rows_have_the_types_that_are_known_when_they_are_assembled() {
+    let types = Arc::new(Types::default());
+    let mut session = Session::new(Instant::now());
+    session.set_types(Arc::clone(&types));
+    let mut rows = 0;
+    for message in transaction(0x100) {
+        session.receive(data(&message)).unwrap();
+        while let Some(event) = session.poll().unwrap() {
+            let Event::Change(change) = event else { continue };
+            rows += change.rows().filter(|row| Arc::ptr_eq(row.types(), &types)).count();
+        }
+    }
+    assert_eq!(rows, 1);
+}
+
+#[test]
 fn payloads_of_later_protocols_are_counted() {
     let mut session = Session::new(Instant::now());
+    assert_eq!(session.unknown_frames(), 0);
     session.receive(Bytes::from_static(b"s12345")).unwrap();
     assert_eq!(session.unknown_frames(), 1);
     assert_eq!(positions(&mut session, transaction(0x100)), [0x108]);

@@ -134,6 +134,7 @@ mod tests {
             (i64::MIN, "-infinity"),
         ] {
             assert_eq!(Timestamp::from_micros(micros).to_string(), text);
+            assert_eq!(format!("{:?}", Timestamp::from_micros(micros)), text);
             assert_eq!(text.parse(), Ok(Timestamp::from_micros(micros)));
         }
     }
@@ -195,7 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn now_is_after_this_was_written() {
-        assert!(Timestamp::now() > Timestamp::from_micros(848_000_000_000_000));
+    fn now_is_what_the_system_s_clock_says() {
+        let seconds = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let (before, now, after) = (seconds(), Timestamp::now(), seconds());
+        let now = now.as_micros() / 1_000_000 + 946_684_800;
+        assert!((before..=after).contains(&now.unsigned_abs()), "{before} {now} {after}");
     }
 }

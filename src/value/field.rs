@@ -60,3 +60,25 @@ impl<'a, T: FromValue<'a>> FromValue<'a> for Field<T> {
         Some(Self::Unchanged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_was_not_sent_from_null_and_from_a_value() {
+        let unchanged = Field::<Option<i32>>::unchanged().expect("a place for it");
+        assert!(unchanged.is_unchanged());
+        assert_eq!((unchanged.as_ref().value(), unchanged.value()), (None, None));
+        let null = Field::<Option<i32>>::null().expect("a place for it");
+        assert!(!null.is_unchanged());
+        assert_eq!(null.value(), Some(None));
+        assert_eq!(Field::<i32>::null(), None, "which only an Option can hold");
+
+        let types = crate::value::Types::new();
+        let seven =
+            Value::new(crate::pgoutput::Datum::Text(b"7"), crate::Oid::new(23), &types).expect("a value");
+        assert_eq!(seven.read(), Ok(Field::Value(7)));
+        assert!(seven.read::<Field<bool>>().is_err());
+    }
+}

@@ -297,3 +297,6 @@ impl<'a, T: for<'item> FromValue<'item>> FromValue<'a> for Multirange<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

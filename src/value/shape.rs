@@ -252,3 +252,6 @@ impl<T> Multirange<T> {
         Ok(Multirange { ranges: ranges.collect::<Result<_, _>>()? })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,6 +127,12 @@ mod tests {
     }
 
     #[test]
+    fn has_what_it_says() {
+        let snapshot = Snapshot::from_text("10:20:10,14").unwrap();
+        assert_eq!((snapshot.xmin(), snapshot.xmax(), snapshot.in_progress()), (10, 20, &[10, 14][..]));
+    }
+
+    #[test]
     fn refuses_what_no_server_gives() {
         for text in [
             "", "1:2", "0:1:", "2:1:", "1:5:6", "5:9:4", "1:5:3,2", "1:5:2,2", "1:5:2,", "+1:5:", "01:5:",

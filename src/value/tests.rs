@@ -123,7 +123,9 @@ fn museum_04_bytes_are_read_from_both_forms_and_never_taken_for_text() {
         ("\\\\x41", b"\\x41"),
         ("\\303\\251", "é".as_bytes()),
     ] {
-        assert_eq!(Bytea::from_text(text).expect(text).as_bytes(), bytes);
+        let read = Bytea::from_text(text).expect(text);
+        assert_eq!(read.as_bytes(), bytes);
+        assert_eq!((&*read.clone().into_cow(), read.into_owned().as_slice()), (bytes, bytes));
     }
     for text in ["\\x0", "\\xAB", "\\xg0", "\\", "\\0", "\\400", "\\08", "é", "\n"] {
         assert!(Bytea::from_text(text).is_err(), "{text:?}");
@@ -143,8 +145,12 @@ fn addresses_print_as_the_server_does() {
         "::ffff:0:0:0",
         "1::",
         "1:0:2:3:4:5:6:7",
+        "1.2.3.4",
     ] {
-        assert_eq!(Inet::from_text(text).expect(text).to_string(), text);
+        let address = Inet::from_text(text).expect(text);
+        let mut out = BytesMut::new();
+        address.write_binary(&mut out);
+        assert_eq!((Inet::from_binary(&out), address.to_string()), (Ok(address), text.to_owned()));
     }
     for text in [
         "",
@@ -167,6 +173,18 @@ fn addresses_print_as_the_server_does() {
 }
 
 #[test]
+fn the_length_of_an_address_is_that_of_its_family() {
+    for (header, expected) in [
+        ([2, 32, 0, 16], "inet at byte 3: expected 4 bytes of IPv4, 16 of IPv6"),
+        ([3, 64, 0, 4], "inet at byte 3: expected 4 bytes of IPv4, 16 of IPv6"),
+        ([4, 32, 0, 4], "inet at byte 0: expected the family 2 (IPv4) or 3 (IPv6)"),
+    ] {
+        let bytes = [&header[..], &[0; 16][..usize::from(header[3])]].concat();
+        assert_eq!(Inet::from_binary(&bytes).expect_err(expected).to_string(), expected);
+    }
+}
+
+#[test]
 fn bits_are_padded_with_zeros() {
     assert!(Bits::from_binary(b"\0\0\0\x03\xa0").is_ok());
     for bytes in [
@@ -181,6 +199,11 @@ fn bits_are_padded_with_zeros() {
     }
     assert_eq!(Bits::new(vec![0xA0], 3), Bits::from_text("101").ok());
     assert_eq!(Bits::new(vec![], 0), Bits::from_text("").ok());
+    assert!(Bits::from_text("").is_ok_and(|bits| bits.is_empty() && bits.iter().next().is_none()));
+    let bits = Bits::from_binary(b"\0\0\0\x0a\x81\x40").expect("ten");
+    assert_eq!((bits.len(), bits.is_empty(), bits.to_string()), (10, false, "1000000101".to_owned()));
+    let error = Bits::from_binary(b"\0\0\0\x0a\x81\x41").expect_err("no padding");
+    assert_eq!(error.to_string(), "bit varying at byte 5: expected zeros behind the last bit");
     for (bytes, len) in [(&[0xB0][..], 3), (&[0xA0, 0], 3), (&[], 1), (&[0xA0], 9), (&[0], usize::MAX)] {
         assert_eq!(Bits::new(bytes, len), None, "{bytes:?} {len}");
     }

@@ -155,3 +155,6 @@ fn parts(items: &[Option<Item<'_>>]) -> Result<Vec<Option<Vec<u8>>>, ValueError>
 fn bytes_of(item: &Item<'_>) -> Result<Vec<u8>, ValueError> {
     item.value().to_binary().map(Cow::into_owned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::pgoutput::Decoder;
+use crate::pgoutput::{Column, Decoder};
 
 /// A block with one change of each kind, of some size.
 fn all_kinds(xid: Xid, size: usize) -> Vec<Message> {
@@ -109,6 +109,49 @@ fn announcements_count_where_they_say_something_new() {
     assert!(matches!(violation, Violation::MemoryLimit { .. }), "{violation}");
 }
 
+/// What a transaction in progress keeps in memory while all that can go to a file is in one.
+fn kept_in_memory(items: impl IntoIterator<Item = Message>) -> usize {
+    let mut assembler = Assembler::new().memory_limit(0).spill(tempfile::tempfile);
+    assemble(&mut assembler, block(XID, true, items)).unwrap();
+    assembler.in_progress.held
+}
+
+#[test]
+fn every_byte_of_an_announcement_counts() {
+    let announced = |change: &dyn Fn(&mut Relation)| {
+        let mut other = Relation { id: RelationId::new(99), ..relation(1) };
+        change(&mut other);
+        kept_in_memory([Message::Relation(Some(XID), other)])
+    };
+    let one = announced(&|_| ());
+    let long = "x".repeat(1000);
+    assert_eq!(announced(&|relation| relation.schema.push_str(&long)), one + 1000);
+    assert_eq!(announced(&|relation| relation.name.push_str(&long)), one + 1000);
+    assert_eq!(announced(&|relation| relation.columns[0].name.push_str(&long)), one + 1000);
+    let unnamed = || Column { name: String::new(), ..relation(1).columns[0].clone() };
+    assert_eq!(announced(&|relation| relation.columns.push(unnamed())), one + size_of::<Column>());
+}
+
+#[test]
+fn announcements_count_with_the_room_that_they_take() {
+    const COUNT: usize = 1000;
+    let nothing = kept_in_memory([]);
+    // A relation, where it was announced, and when.
+    let each = size_of::<Relation>() + size_of::<(u64, Arc<Relation>, u64)>();
+    // One relation that changes again and again, and many relations, which are found by their ids.
+    let nameless = || Relation { schema: String::new(), name: String::new(), ..relation(0) };
+    let changing =
+        |count: u32| Relation { id: RelationId::new(99), schema: format!("{count:04}"), ..nameless() };
+    let many = |id: u32| Relation { id: RelationId::new(id), ..nameless() };
+    let message = |relation| Message::Relation(Some(XID), relation);
+    let held = kept_in_memory((0..1000).map(changing).map(message)) - nothing;
+    let names = 4;
+    assert!((COUNT * (each + names)..COUNT * (each + names) * 5 / 4).contains(&held), "{held}");
+    let held = kept_in_memory((0..1000).map(many).map(message)) - nothing;
+    let found = size_of::<(RelationId, Vec<()>)>();
+    assert!((COUNT * (each + found)..COUNT * (each + found) * 2).contains(&held), "{held}");
+}
+
 #[test]
 fn whatever_ends_a_transaction_gives_its_memory_back() {
     let messages = all_kinds(XID, 1000);
@@ -131,6 +174,24 @@ fn whatever_ends_a_transaction_gives_its_memory_back() {
 }
 
 #[test]
+fn another_connection_begins_with_nothing_held_and_the_same_limit_and_files() {
+    let messages = all_kinds(XID, 1000);
+    let limit = needed(&messages);
+    let mut assembler = Assembler::new().memory_limit(limit);
+    for _ in 0..2 {
+        assemble(&mut assembler, messages.clone()).unwrap();
+        assert_eq!(assembler.in_progress.held, limit);
+        assembler.restart();
+        assert_eq!(assembler.in_progress.held, 0);
+    }
+    let larger = assemble(&mut assembler, all_kinds(XID, 10_000)).unwrap_err();
+    assert!(matches!(larger, Violation::MemoryLimit { limit: told, .. } if told == limit), "{larger}");
+    let mut assembler = Assembler::new().memory_limit(0).spill(tempfile::tempfile);
+    assembler.restart();
+    assemble(&mut assembler, messages).unwrap();
+}
+
+#[test]
 fn an_aborted_subtransaction_gives_back_what_it_held() {
     let large = || insert(Some(SUBXID), &"2".repeat(5000));
     let first = block(XID, true, [insert(Some(XID), "1"), large()]);
@@ -143,6 +204,22 @@ fn an_aborted_subtransaction_gives_back_what_it_held() {
     }
     let violation = assemble(&mut assembler, block(XID, false, [large()])).unwrap_err();
     assert!(matches!(violation, Violation::MemoryLimit { .. }), "{violation}");
+}
+
+#[test]
+fn an_aborted_subtransaction_gives_back_what_it_announced() {
+    let renamed = Relation { name: "x".repeat(1000), ..relation(1) };
+    let announced = [insert(Some(SUBXID), "1"), Message::Relation(Some(XID), renamed)];
+    let mut assembler = Assembler::new().memory_limit(0).spill(tempfile::tempfile);
+    assemble(&mut assembler, block(XID, true, [])).unwrap();
+    let mut held = vec![assembler.in_progress.held];
+    for _ in 0..5 {
+        assemble(&mut assembler, block(XID, false, announced.clone())).unwrap();
+        assemble(&mut assembler, [abort(XID, SUBXID)]).unwrap();
+        held.push(assembler.in_progress.held);
+    }
+    // What it has taken to remember where things stand stays, and serves the next one.
+    assert!(held[0] <= held[1] && held[1..].iter().all(|&after| after == held[1]), "{held:?}");
 }
 
 #[test]

@@ -277,3 +277,20 @@ fn every_change_becomes_what_the_wire_said() {
     ];
     assert_eq!(events[1..], expected.map(Event::Change));
 }
+
+#[cfg(feature = "net")]
+#[test]
+fn a_message_is_of_the_relation_that_was_announced_last_where_it_stands() {
+    let named = |name: &str| Relation { name: name.to_owned(), ..relation(1) };
+    let mut assembler = Assembler::new();
+    assert_eq!(assembler.relation(RELATION), None);
+    let name = |assembler: &Assembler| assembler.relation(RELATION).map(|relation| relation.name.clone());
+    assemble(&mut assembler, [begin(0x10, XID), Message::Relation(None, named("outside")), commit(0x10)])
+        .unwrap();
+    assert_eq!(name(&assembler).as_deref(), Some("outside"));
+    let inside = [start(XID, true), Message::Relation(Some(XID), named("inside"))];
+    assemble(&mut assembler, inside).unwrap();
+    assert_eq!(name(&assembler).as_deref(), Some("inside"));
+    assemble(&mut assembler, [Message::StreamStop]).unwrap();
+    assert_eq!(name(&assembler).as_deref(), Some("outside"), "it holds once it commits");
+}

@@ -37,6 +37,22 @@ fn an_empty_payload_is_cut_short() {
     assert_eq!(Frame::decode(Bytes::new()).unwrap_err().kind(), &truncated);
 }
 
+#[test]
+fn an_error_says_where_what_and_what_was_expected() {
+    let shown = |message: &[u8]| decoder(1).decode(Bytes::copy_from_slice(message)).unwrap_err().to_string();
+    assert_eq!(shown(b"?"), "message '?' at byte 0: expected a message of pgoutput protocol 1 to 4");
+    assert_eq!(shown(b"E1"), "message 'E' at byte 1: expected the end of the message, found 1 more bytes");
+    assert_eq!(shown(b"B"), "message 'B' at byte 1: a field of 8 bytes is cut short: 0 bytes are left");
+    assert_eq!(
+        shown(b"S\0\0\0\x01\x02"),
+        "message 'S' at byte 5: first segment: expected 0 or 1, found 0x02"
+    );
+    assert_eq!(
+        shown(b"T\xff\xff\xff\xff\0"),
+        "message 'T' at byte 1: number of relations: expected 0 or more, found -1"
+    );
+}
+
 /// Each byte with a closed set of meanings: the message it is in, where, and what it may be.
 const CLOSED: &[(u8, usize, &[u8])] = &[
     // Flags that are reserved.

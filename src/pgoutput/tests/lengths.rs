@@ -82,6 +82,22 @@ fn the_old_and_the_new_row_are_counted_each() {
 }
 
 #[test]
+fn rows_of_two_relations_in_turn_have_the_columns_of_each() {
+    let other = Relation { id: RelationId::new(99), ..relation(2) };
+    let mut decoder = decoder(1);
+    decoder.decode(Message::Relation(None, other).encode()).unwrap();
+    let insert = |relation_id, columns| {
+        let new = Tuple::from_datums((0..columns).map(|_| Datum::Null));
+        Message::Insert(Insert { xid: None, relation_id, new })
+    };
+    for message in [insert(RELATION, 1), insert(RelationId::new(99), 2)].iter().cycle().take(4) {
+        assert_eq!(decoder.decode(message.encode()).as_ref(), Ok(message));
+    }
+    let error = kind(decoder.decode(insert(RELATION, 2).encode()));
+    assert!(matches!(error, DecodeErrorKind::ColumnCount { expected: 1, found: 2, .. }), "{error}");
+}
+
+#[test]
 fn a_row_of_a_relation_that_changed_has_its_new_columns() {
     let mut decoder = decoder(1);
     decoder.decode(sample(b'I')).unwrap();

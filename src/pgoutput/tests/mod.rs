@@ -5,6 +5,7 @@ pub(crate) mod generate;
 mod lengths;
 mod round_trip;
 mod traps;
+mod tuple;
 
 use ::bytes::Bytes;
 

@@ -21,6 +21,7 @@ fn goes_on_where_it_stands() {
     assert_eq!(kept().check(&found()), Ok(Standing::Level));
     let unknown = SourceState { confirmed_flush_lsn: None, ..found() };
     assert_eq!(kept().check(&unknown), Ok(Standing::Level));
+    assert_eq!(kept().check(&SourceState::of(&kept())), Ok(Standing::Level), "nothing was written since");
 }
 
 #[test]

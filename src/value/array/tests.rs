@@ -38,7 +38,8 @@ fn prints_what_it_read() {
 fn boxes_are_separated_by_semicolons() {
     let array = ArrayText::from_text("{(1,2),(0,0);(3,4),(1,1)}", ';').unwrap();
     assert_eq!(texts(&array), [Some("(1,2),(0,0)"), Some("(3,4),(1,1)")]);
-    assert_eq!(array.to_string(), "{(1,2),(0,0);(3,4),(1,1)}");
+    assert_eq!((array.delimiter(), array.to_string()), (';', "{(1,2),(0,0);(3,4),(1,1)}".to_owned()));
+    assert_eq!(array.clone().into_elements(), array.elements());
     let array = ArrayText::from_text(r#"{"a;b";a,b}"#, ';').unwrap();
     assert_eq!(array.to_string(), r#"{"a;b";a,b}"#);
 }
@@ -122,6 +123,8 @@ fn refuses_what_array_out_never_prints() {
 fn says_where_and_what() {
     let error = ArrayText::from_text("{secret,{2}}", ',').unwrap_err();
     assert_eq!(error.to_string(), "array at byte 9: expected the same nesting as before");
+    let error = ArrayText::from_text("{{{{{{{1}}}}}}}", ',').unwrap_err();
+    assert_eq!(error.to_string(), "array at byte 6: expected at most 6 dimensions");
 }
 
 #[test]
@@ -144,6 +147,9 @@ fn refuses_other_bytes_than_array_send_sends() {
     with(12, &i32::MAX.to_be_bytes()).expect_err("a huge size");
     with(16, &i32::MAX.to_be_bytes()).expect_err("an index beyond int4");
     with(20, &(-2_i32).to_be_bytes()).expect_err("a negative length");
+    let claimed = b"\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x03\0\0\0\x01\0\0\0\x04four";
+    let error = ArrayBinary::from_binary(claimed).expect_err("three in eight bytes").to_string();
+    assert_eq!(error, "array at byte 20: expected as many elements as the dimensions say");
     let null_unsaid = b"\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff";
     ArrayBinary::from_binary(null_unsaid).unwrap_err();
 }
@@ -152,6 +158,7 @@ fn refuses_other_bytes_than_array_send_sends() {
 fn keeps_the_flag_of_an_array_that_lost_its_nulls() {
     let bytes = b"\0\0\0\x01\0\0\0\x01\0\0\0\x19\0\0\0\x01\0\0\0\x01\0\0\0\x01a";
     let array = ArrayBinary::from_binary(bytes).unwrap();
+    assert!(array.has_nulls());
     let mut out = BytesMut::new();
     array.write_binary(&mut out);
     assert_eq!(out, bytes.as_slice());

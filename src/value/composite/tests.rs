@@ -57,6 +57,14 @@ fn refuses_bytes_that_end_early_or_go_on() {
     }
     CompositeBinary::from_binary(&[good.as_slice(), b"x"].concat()).unwrap_err();
     CompositeBinary::from_binary(b"\x7f\xff\xff\xff").expect_err("a claim");
+    let error =
+        CompositeBinary::from_binary(b"\0\0\0\x03\0\0\0\x19\xff\xff\xff\xff\0\0\0\x19\xff\xff\xff\xff");
+    assert!(
+        error
+            .expect_err("three in 16 bytes")
+            .to_string()
+            .ends_with("at byte 0: expected a number of columns")
+    );
     CompositeBinary::from_binary(b"\xff\xff\xff\xff").expect_err("a negative one");
     CompositeBinary::from_binary(b"\0\0\0\0").expect("no column");
 }
@@ -69,6 +77,22 @@ proptest! {
         let composite = CompositeText { fields: fields.into_iter().map(|field| field.map(Cow::Owned)).collect() };
         let text = composite.to_string();
         prop_assert_eq!(CompositeText::from_text(&text).unwrap(), composite);
+    }
+
+    #[test]
+    fn reads_what_it_writes(fields in vec((any::<u32>(), prop::option::of(vec(any::<u8>(), 0..4))), 0..4)) {
+        let field = |(type_oid, value): &(u32, Option<Vec<u8>>)| {
+            let length = value.as_ref().map_or(-1, |value| i32::try_from(value.len()).unwrap());
+            [&type_oid.to_be_bytes()[..], &length.to_be_bytes(), value.as_deref().unwrap_or_default()].concat()
+        };
+        let count = u32::try_from(fields.len()).unwrap().to_be_bytes();
+        let bytes = [&count[..], &fields.iter().flat_map(field).collect::<Vec<_>>()].concat();
+        let composite = CompositeBinary::from_binary(&bytes).unwrap();
+        let read = composite.fields.iter().map(|field| (field.type_oid, field.value));
+        prop_assert!(read.eq(fields.iter().map(|(oid, value)| (Oid::new(*oid), value.as_deref()))));
+        let mut out = BytesMut::new();
+        composite.write_binary(&mut out);
+        prop_assert_eq!(out, bytes);
     }
 
     #[test]

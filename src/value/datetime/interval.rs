@@ -128,9 +128,8 @@ impl Interval {
         if !is_negative {
             text.take("+");
         }
-        let number = decimal(text.digits()).and_then(|number| i64::try_from(number).ok());
-        let number = number.filter(|&number| number < 1 << 32).ok_or_else(|| start.fail(TOO_LARGE))?;
-        let value = i128::from(if is_negative { -number } else { number });
+        let number = i128::from(decimal(text.digits()).ok_or_else(|| start.fail(TOO_LARGE))?);
+        let value = if is_negative { -number } else { number };
         if !text.take(" ") {
             let below_hours = i128::from(read_below_hours(text)?);
             let below_hours = if is_negative { -below_hours } else { below_hours };

@@ -196,3 +196,32 @@ fn refuses_intervals_that_are_never_printed() {
         assert!(Interval::from_text(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn what_prints_otherwise_is_refused_where_it_does() {
+    let error = Interval::from_text("1 day 25 mons").expect_err("months before days").to_string();
+    assert!(error.starts_with("interval at byte 0: "), "{error}");
+}
+
+#[test]
+fn only_infinities_are_not_finite() {
+    assert!(Date::from_days(i32::MAX - 1).is_finite() && Date::from_days(i32::MIN + 1).is_finite());
+    assert!(![i32::MAX, i32::MIN].map(Date::from_days).iter().any(|date| date.is_finite()));
+    let finite = [i64::MAX - 1, i64::MIN + 1].map(LocalDateTime::from_micros);
+    assert!(finite.iter().all(|time| time.is_finite()));
+    assert!(![i64::MAX, i64::MIN].map(LocalDateTime::from_micros).iter().any(|time| time.is_finite()));
+    assert!(Interval { months: 0, ..Interval::INFINITY }.is_finite());
+    assert!(Interval { micros: 0, ..Interval::NEG_INFINITY }.is_finite());
+    assert!(![Interval::INFINITY, Interval::NEG_INFINITY].iter().any(|interval| interval.is_finite()));
+}
+
+#[test]
+fn what_is_shown_is_what_is_printed() {
+    macro_rules! shown {
+        ($($type:ty: $text:literal),*) => {$(
+            assert_eq!(format!("{:?}", <$type>::from_text($text).expect($text)), $text);
+        )*};
+    }
+    shown!(Date: "0044-03-15 BC", LocalDateTime: "2000-01-01 12:00:00", Time: "24:00:00",
+        TimeTz: "12:00:00+05:30", Interval: "1 year 2 mons -3 days +04:05:06");
+}

@@ -31,6 +31,20 @@ fn writes_what_numeric_send_gives() {
 }
 
 #[test]
+fn says_of_itself_whether_it_is_a_number() {
+    for (text, is_nan, is_finite) in [
+        ("NaN", true, false),
+        ("Infinity", false, false),
+        ("-Infinity", false, false),
+        ("-0.50", false, true),
+    ] {
+        assert_eq!((read(text).is_nan(), read(text).is_finite()), (is_nan, is_finite), "{text}");
+        assert_eq!(format!("{:?}", read(text)), text);
+    }
+    assert_eq!(Numeric::from_unscaled(0, 2), Some(read("0.00")), "zero has no sign");
+}
+
+#[test]
 fn museum_06_holds_131072_digits_before_the_point_and_16383_behind_it() {
     let longest = format!("-{}.{}", "9".repeat(131_072), "1".repeat(16_383));
     assert_eq!(read(&longest).to_string(), longest);
@@ -93,6 +107,8 @@ fn refuses_text_that_is_never_printed() {
 
 #[test]
 fn refuses_bytes_that_are_never_sent() {
+    Numeric::from_binary(b"\0\x02\0\x01\0\0\0\0\0\0\0\x01").expect_err("a zero in front");
+    Numeric::from_binary(b"\0\x02\0\x01\0\0\0\0\0\x01\0\0").expect_err("a zero behind");
     for (bytes, reason) in [
         (&b""[..], "nothing"),
         (b"\0\0\0\0\0\0\0", "half a header"),

@@ -67,6 +67,15 @@ fn refuses_what_tsqueryout_never_prints() {
 }
 
 #[test]
+fn is_its_operands_and_operators() {
+    let query = TsQuery::from_text("'a' & !'b'").unwrap();
+    let count = |is: fn(&QueryItem<'_>) -> bool| query.items().iter().filter(|item| is(item)).count();
+    assert_eq!(count(|item| matches!(item, QueryItem::Operand { .. })), 2);
+    assert_eq!(count(|item| matches!(item, QueryItem::Not)), 1);
+    assert_eq!(count(|item| matches!(item, QueryItem::And)), 1);
+}
+
+#[test]
 fn refuses_operators_without_their_operands() {
     let a = || QueryItem::Operand { lexeme: "a".into(), weights: 0, is_prefix: false };
     for items in [vec![QueryItem::Not], vec![QueryItem::And, a()], vec![a(), a()], vec![a(), QueryItem::Not]]

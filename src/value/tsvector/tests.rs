@@ -51,3 +51,9 @@ proptest! {
         takes_bytes::<TsVector<'_>>(&bytes)?;
     }
 }
+
+#[test]
+fn a_count_of_positions_is_bounded_by_the_bytes_that_are_left() {
+    let error = TsVector::from_binary(b"\0\0\0\x01a\0\0\x02\0\x01").expect_err("two in two bytes");
+    assert!(error.to_string().ends_with("expected positions"), "{error}");
+}
