@@ -164,9 +164,9 @@ impl StreamOptions {
     /// Whether changes that come fast are received in gulps: then the thread sleeps for a quarter of a millisecond whenever the
     /// stream has taken in what there was. Not done if not said. A change that comes by itself comes at once all the same.
     ///
-    /// The server sends each change by itself, and wakes whoever waits for it: with an eager receiver, that is most of the work on
-    /// both sides. For a thread that has nothing else to do, or a runtime with threads to spare: whatever else runs on
-    /// the thread sleeps, too.
+    /// Over a Unix socket the server sends each change by itself, and wakes whoever waits for it: with an eager receiver, that is
+    /// most of the work on both sides. For a runtime of one thread that has nothing else to do, since whatever else runs
+    /// there sleeps, too.
     pub fn gulps(mut self, gulps: bool) -> Self {
         self.gulps = gulps;
         self

@@ -134,7 +134,8 @@ impl Side {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        let conninfo = self.cluster.conninfo(&self.database);
+        // A test may have set another for the database.
+        let conninfo = format!("options='-c statement_timeout=0' {}", self.cluster.conninfo(&self.database));
         let connected = tokio_postgres::connect(&support::calmed(&conninfo), NoTls).await;
         let (client, connection) = connected.expect("the cluster is there");
         tokio::spawn(connection);
