@@ -51,8 +51,9 @@
 //! * Rows go from `COPY … TO STDOUT` to `COPY … FROM STDIN` as they are: nothing reads them on the way. In binary where
 //!   all of a table's columns have built-in types, the same on both sides; in text otherwise. A row of any size takes
 //!   no more memory here than a small one.
-//! * A table is copied in chunks of its blocks, each by the first job that is free; jobs share a table only when no other is left. A chunk is loaded in one transaction
-//!   with its entry in a ledger in the target, `walferry.copy_chunk`: what was interrupted goes on behind the last chunk.
+//! * A table is copied in chunks of its blocks, each by the first job that is free; jobs share a table only when no other is
+//!   left. A chunk is loaded in one transaction with its entry in a ledger in the target, `walferry.copy_chunk`: what was
+//!   interrupted goes on behind the last chunk.
 //! * A table of one chunk is loaded by `COPY … (FREEZE)`: it needs no vacuum afterwards.
 //! * Column lists and row filters of the publications hold here as in the stream. Columns are matched by name. Those of
 //!   the target that the source hasn't got take their defaults, and those that it generates are left to it.
