@@ -23,6 +23,8 @@ mod cpu;
 mod drain;
 mod latency;
 mod options;
+#[path = "../../tests/program/mod.rs"]
+mod program;
 mod programs;
 mod report;
 mod shapes;

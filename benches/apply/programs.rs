@@ -1,10 +1,10 @@
 //! The programs that are measured.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::options::{Options, Way};
+use crate::program::built;
 use crate::support;
 
 pub(crate) struct Programs {
@@ -16,7 +16,8 @@ impl Programs {
     /// Finds or builds what the chosen ways need.
     pub(crate) fn find(options: &Options) -> Self {
         let ours = options.ways.iter().any(|way| way.replays());
-        let replay = options.replay.clone().unwrap_or_else(|| if ours { build() } else { PathBuf::new() });
+        let replay =
+            options.replay.clone().unwrap_or_else(|| if ours { built("replay") } else { PathBuf::new() });
         let ceiling = options.ways.contains(&Way::Ceiling) && !options.latency;
         let recvlogical = if ceiling { recvlogical(options.server) } else { PathBuf::new() };
         Self { replay, recvlogical }
@@ -37,17 +38,6 @@ impl Programs {
     pub(crate) fn names(&self) -> String {
         format!("replay: {}; ceiling: {}", self.replay.display(), self.recvlogical.display())
     }
-}
-
-/// The example, as `cargo build --release` makes it.
-fn build() -> PathBuf {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--release", "--example", "replay", "--features", "postgres", "--manifest-path"]);
-    assert!(build.arg(manifest).status().expect("cargo can be run").success(), "the replay example builds");
-    let this = env::current_exe().expect("a bench has a path");
-    let target = this.ancestors().nth(3).expect("target/PROFILE/deps/BENCH");
-    target.join("release/examples/replay")
 }
 
 /// Beside the server, or else of the newest server that has it.

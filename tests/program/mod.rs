@@ -7,6 +7,7 @@
     reason = "test helpers fail the test by a panic; each test binary uses a part of them"
 )]
 
+use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -24,20 +25,28 @@ pub(crate) fn migrate() -> Command {
 }
 
 fn program(path: &'static OnceLock<PathBuf>, name: &str) -> Command {
-    let program = path.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", name, "--manifest-path"]);
-        build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo can be run").success(), "the example {name} builds");
-        let this = std::env::current_exe().expect("a test has a path");
-        this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples").join(name)
-    });
-    let mut command = Command::new(program);
+    let mut command = Command::new(path.get_or_init(|| built(name)));
     command.env_clear().env("HOME", "/nonexistent");
     command
+}
+
+/// Where cargo has put the example, built anew if need be.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    // What cargo tells a test of its package, it doesn't tell who builds by hand; and a build script that looks at it would run
+    // again each time, and everything behind it be compiled anew.
+    let of_this_test = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_this_test)) {
+        build.env_remove(name);
+    }
+    build.args(["build", "--quiet", "--example", name, "--manifest-path"]);
+    build.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("cargo can be run").success(), "the example {name} builds");
+    let this = env::current_exe().expect("a test has a path");
+    this.ancestors().nth(2).expect("target/PROFILE/deps/TEST").join("examples").join(name)
 }
 
 /// Runs it; it must succeed.
