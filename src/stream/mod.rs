@@ -1,6 +1,7 @@
 //! The replication stream: committed transactions of a live server, and the acknowledgement of what is durable.
 
 mod flow;
+mod layout;
 mod options;
 mod recording;
 mod resume;

@@ -84,6 +84,10 @@ impl StreamOptions {
     }
 
     /// Adds a publication, by its exact name. There must be at least one.
+    ///
+    /// From a server of version 14, don't publish partitions as their root (`publish_via_partition_root`) if their columns have
+    /// other places: it sends some of their rows with the values in the wrong columns, and nothing tells which. A migration's
+    /// doctor finds such partitions, and the stream tells of them in its log when it begins.
     pub fn publication(mut self, name: impl Into<String>) -> Self {
         self.publications.push(name.into());
         self

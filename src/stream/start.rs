@@ -48,6 +48,7 @@ impl Connection {
             return Err(SourceChanged::Restored { resume_lsn, wal_end }.into());
         }
         let context = self.describe(&source, &options).await?;
+        self.warn_of_layouts(&options.publications).await?;
         let status_interval = self.status_interval(options.status_interval).await?;
         self.begin_streaming(&options.command()).await?;
         trace::info!(slot = %options.slot, start = %options.start_lsn, "streaming");

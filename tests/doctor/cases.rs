@@ -11,6 +11,8 @@ pub(crate) struct Case {
     pub(crate) id: &'static str,
     /// From that version on.
     pub(crate) since: u32,
+    /// Up to that version: later ones have nothing to find.
+    pub(crate) until: u32,
     /// What makes it so.
     pub(crate) source: &'static str,
     pub(crate) target: &'static str,
@@ -37,6 +39,7 @@ impl Case {
         Self {
             id,
             since: 14,
+            until: u32::MAX,
             source: "",
             target: "",
             session: "",
@@ -53,6 +56,11 @@ impl Case {
 
     const fn since(mut self, major: u32) -> Self {
         self.since = major;
+        self
+    }
+
+    const fn until(mut self, major: u32) -> Self {
+        self.until = major;
         self
     }
 
@@ -306,6 +314,20 @@ pub(crate) fn publications() -> Vec<Case> {
             .since(15)
             .source("CREATE PUBLICATION $P FOR TABLE $T WHERE ($I > 0)")
             .subject("$T"),
+    ]
+}
+
+/// Where a server of version 14 is wrong.
+pub(crate) fn layouts() -> Vec<Case> {
+    vec![
+        Case::new("partition-layout")
+            .until(14)
+            .source(
+                "CREATE TABLE $S.root ($I int PRIMARY KEY, $V text) PARTITION BY RANGE ($I); CREATE TABLE $S.middle (gone int, $V text, $I int NOT NULL)
+                 PARTITION BY RANGE ($I); ALTER TABLE $S.middle DROP gone; ALTER TABLE $S.root ATTACH PARTITION $S.middle DEFAULT;
+                 CREATE TABLE $S.$N PARTITION OF $S.middle DEFAULT; CREATE PUBLICATION $P FOR TABLE $S.root WITH (publish_via_partition_root)",
+            )
+            .subject("$S.$N"),
     ]
 }
 

@@ -31,6 +31,7 @@ fn every_check_has_a_database_that_fails_it() {
         cases::servers(),
         cases::rights(),
         cases::publications(),
+        cases::layouts(),
         cases::tables(),
         cases::columns(),
         cases::keys(),
@@ -61,6 +62,11 @@ fn museum_18_rights_that_are_missing_and_row_security_are_found_and_mended() {
 #[test]
 fn museum_20_what_a_publication_or_an_identity_would_lose_is_found_and_mended() {
     each_is_gone_when_the_advice_is_followed(&cases::publications());
+}
+
+#[test]
+fn museum_31_a_partition_whose_rows_the_server_would_confuse_is_found() {
+    each_is_gone_when_the_advice_is_followed(&cases::layouts());
 }
 
 #[test]
@@ -133,7 +139,9 @@ fn a_rich_pair_in_order_has_no_errors_and_no_warnings() {
             "ALTER PUBLICATION $P SET (publish_via_partition_root)",
         ] {
             databases.at_source(publication);
-            let report = examine(&databases.migration(None), &Options::new());
+            let mut report = examine(&databases.migration(None), &Options::new());
+            // Where the server itself is wrong.
+            report.findings.retain(|finding| finding.id != "partition-layout" || pair.source.major() > 14);
             assert!(report.worst() <= Some(doctor::Severity::Note), "{publication}:\n{report}");
             let notes: BTreeSet<_> = report.findings.iter().map(|finding| finding.id).collect();
             assert!(notes.contains("identity-full"), "{report}");

@@ -92,3 +92,28 @@ fn what_a_server_refuses_is_told_in_one_line() {
     let told = failure(command.args(["--source", &weak, "--slot", "s", "--publication", "p"]));
     assert!(told.contains("REPLICATION"), "{told}");
 }
+
+/// Museum 31: nothing in the stream tells.
+#[test]
+fn partitions_that_the_server_would_confuse_are_told() {
+    for server in [support::oldest(), support::newest()] {
+        let is_told = server.major == 14;
+        let cluster = server.start();
+        prepare(&cluster);
+        cluster.psql(
+            "postgres",
+            r#"CREATE TABLE root (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);
+             CREATE TABLE "p 1" (body text, id int NOT NULL); ALTER TABLE root ATTACH PARTITION "p 1" FOR VALUES FROM (0) TO (9);
+             CREATE TABLE alike PARTITION OF root DEFAULT; ALTER PUBLICATION p ADD TABLE root"#,
+        );
+        for (via_root, is_told) in [(false, false), (true, is_told)] {
+            cluster.psql(
+                "postgres",
+                &format!("ALTER PUBLICATION p SET (publish_via_partition_root = {via_root})"),
+            );
+            let told = stderr(&run(&mut up_to_now(&cluster)));
+            assert_eq!(told.contains(r#"public.\"p 1\""#), is_told, "{}: {told}", server.version);
+            assert!(!told.contains("alike"), "{told}");
+        }
+    }
+}

@@ -129,6 +129,25 @@ pub(super) const CHECKS: &[Check] = &[
         mend: "ALTER TABLE {schema:i}.{name:i} REPLICA IDENTITY {identity}",
     },
     Check {
+        id: "partition-layout",
+        severity: Error,
+        side: Source,
+        since: 14,
+        // What the server of 14 has prepared to bring a row into the root's order, it throws away when it hears of a change of the
+        // table while it announces it. From 15 on, it keeps it.
+        look: Look::Here(
+            "SELECT s.schema, s.name, p.schema AS root_schema, p.name AS root_name, publication
+             FROM given, stored s JOIN published p ON p.oid = s.root AND p.relkind = 'p'
+             WHERE current_setting('server_version_num')::int < 150000 AND EXISTS (
+               SELECT FROM pg_attribute a JOIN pg_attribute r ON r.attrelid = p.oid AND r.attname = a.attname AND r.attnum <> a.attnum
+               WHERE a.attrelid = s.oid AND a.attnum > 0) ORDER BY s.schema, s.name",
+        ),
+        subject: "{schema:i}.{name:i}",
+        reason: "its columns do not have the places that they have in {root_schema:i}.{root_name:i}, as which its changes are published: a server of version 14 \
+                 sends values in the wrong columns when it announces the table while somebody alters it",
+        mend: "ALTER PUBLICATION {publication:i} SET (publish_via_partition_root = false)",
+    },
+    Check {
         id: "column-list-identity",
         severity: Error,
         side: Source,
