@@ -238,9 +238,11 @@ fn into_string(write: impl FnOnce(&mut Vec<u8>)) -> String {
 /// The same as text, for statements that are made of it: quoting leaves UTF-8 what it was.
 #[cfg(feature = "postgres")]
 pub(crate) mod text {
+    use super::into_string;
+
     /// A name.
     pub(crate) fn identifier(name: &str) -> String {
-        written(|out| super::identifier(out, name))
+        into_string(|out| super::identifier(out, name))
     }
 
     /// A name with its schema.
@@ -250,13 +252,7 @@ pub(crate) mod text {
 
     /// A value.
     pub(crate) fn literal(text: &str) -> String {
-        written(|out| super::literal(out, text.as_bytes()))
-    }
-
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8_lossy(&out).into_owned()
+        into_string(|out| super::literal(out, text.as_bytes()))
     }
 }
 

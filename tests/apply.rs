@@ -135,23 +135,29 @@ fn museum_21_a_hostile_database_arrives_as_it_was() {
 fn plain_changes_are_gathered_and_nothing_is_done_twice() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     support::on_each_server(|server| {
-        let cluster = pair(server, "CREATE TABLE t (id int PRIMARY KEY, a text, b numeric)");
+        let tables = "CREATE TABLE t (id int PRIMARY KEY, a text, b numeric); CREATE TABLE wide (LIKE t INCLUDING ALL)";
+        let cluster = pair(server, tables);
         let changes = [
             "INSERT INTO t SELECT i, 'text ' || i, i / 7.0 FROM generate_series(1, 5000) i",
             "UPDATE t SET a = a || '.', b = b + 1 WHERE id % 3 = 0",
             "UPDATE t SET a = NULL WHERE id % 5 = 0",
             "DELETE FROM t WHERE id % 7 = 0",
             "INSERT INTO t SELECT i, 'again', NULL FROM generate_series(7, 5000, 7) i",
+            "INSERT INTO wide SELECT i, repeat(md5(i::text), 100), i FROM generate_series(1, 100) i",
         ];
         for change in changes {
             cluster.psql("source", change);
         }
         let statistics = runtime.block_on(catch_up(&cluster, Pipeline::new));
         let contents = |database| {
-            cluster.psql(database, "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY id)) FROM t")
+            let sql = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM (TABLE t UNION ALL TABLE wide) t";
+            cluster.psql(database, sql)
         };
         assert_eq!(contents("target"), contents("source"));
-        assert_eq!((statistics.transactions, statistics.replayed_in_order), (5, 0), "{statistics:?}");
+        let Statistics { transactions, changes, batches, replayed_in_order, .. } = statistics;
+        let carried = 5000 + 5000 / 3 + 5000 / 5 + 2 * (5000 / 7) + 100;
+        assert_eq!((transactions, changes, replayed_in_order), (6, carried, 0), "{statistics:?}");
+        assert!((1..=6).contains(&batches), "{statistics:?}");
         let again = runtime.block_on(catch_up(&cluster, Pipeline::new));
         assert_eq!(again.changes, 0, "what was applied is not applied again");
     });
@@ -174,7 +180,8 @@ fn a_transaction_that_comes_in_parts_is_never_seen_in_part() {
             });
             let quick =
                 |sink| Pipeline::new(sink).batch_rows(7000).batch_delay(std::time::Duration::from_millis(1));
-            runtime.block_on(catch_up(&cluster, quick));
+            let Statistics { transactions, changes, .. } = runtime.block_on(catch_up(&cluster, quick));
+            assert_eq!((transactions, changes), (1, 60_000), "its parts are counted together");
             done.store(true, std::sync::atomic::Ordering::Relaxed);
             reader.join().expect("the reader ends")
         });

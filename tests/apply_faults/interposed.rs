@@ -11,6 +11,8 @@ use walferry::sink::{Batch, ChangeSink, Progress, SinkKind};
 pub(crate) enum Before {
     Write,
     Flush,
+    /// What was flushed is acknowledged.
+    Acknowledge,
 }
 
 pub(crate) struct Interposed<'a> {
@@ -42,7 +44,9 @@ impl ChangeSink for Interposed<'_> {
             self.sink.progress().await?;
         }
         self.at(Before::Flush);
-        self.sink.flush().await
+        let flushed = self.sink.flush().await;
+        self.at(Before::Acknowledge);
+        flushed
     }
 
     async fn rollback(&mut self) -> Result<(), ApplyError> {

@@ -96,13 +96,34 @@ fn a_session_that_is_lost_in_the_midst_of_a_large_transaction_leaves_nothing_of_
     }
 }
 
+/// Nothing is written to disk that nobody asks for.
+const LAZY: [(&str, &str); 3] =
+    [("wal_writer_delay", "10s"), ("wal_writer_flush_after", "1GB"), ("bgwriter_delay", "10s")];
+
+#[test]
+fn what_was_flushed_is_there_behind_a_crash() {
+    on_each_server(|server| {
+        let sides = Sides::of(server.start(), Some(server.start_with(&LAZY)), TABLES, false);
+        sides.at_source("INSERT INTO a VALUES (1, 0)");
+        sides.through(|| sides.sink(true));
+        sides.at_source("INSERT INTO a VALUES (2, 0); UPDATE a SET v = 1");
+        let crash = || {
+            sides.target().stop_immediately();
+            sides.target().restart();
+            assert_eq!(sides.at_target("SELECT count(*), sum(v) FROM a"), "2|2");
+        };
+        let happened = AtomicBool::new(false);
+        let (before, happens) = (Before::Acknowledge, &crash);
+        sides.through(|| Interposed { sink: sides.sink(true), before, happens, happened: &happened });
+        assert!(happened.load(Ordering::SeqCst));
+        sides.assert_equal(&BOTH);
+    });
+}
+
 #[test]
 fn a_target_that_crashes_before_the_flush_gets_it_again() {
     on_each_server(|server| {
-        // Nothing is written to disk that nobody asks for.
-        let lazy =
-            [("wal_writer_delay", "10s"), ("wal_writer_flush_after", "1GB"), ("bgwriter_delay", "10s")];
-        let sides = Sides::of(server.start(), Some(server.start_with(&lazy)), TABLES, false);
+        let sides = Sides::of(server.start(), Some(server.start_with(&LAZY)), TABLES, false);
         sides.at_source("INSERT INTO a VALUES (1, 0)");
         sides.through(|| sides.sink(true));
         sides.at_source("INSERT INTO a VALUES (2, 0); UPDATE a SET v = 1");

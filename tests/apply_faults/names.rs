@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use walferry::sink::ChangeSink as _;
-use walferry::sink::postgres::ApplyErrorKind;
+use walferry::sink::postgres::{ApplyErrorKind, PostgresSink};
 
 use crate::interposed::{Before, Interposed};
 use crate::support::{is_long, on_each_server};
@@ -25,6 +25,23 @@ fn a_second_sink_of_the_same_name_waits_for_the_first() {
                 let error = other.progress().await.expect_err("the name is taken");
                 assert!(error.is_retryable() && error.hint().unwrap().contains("the same name"), "{error}");
             }
+            drop(first);
+            tokio::time::timeout(Duration::from_secs(20), second.progress()).await.unwrap().unwrap();
+        });
+    });
+}
+
+/// A session that has just ended may still have it.
+#[test]
+fn an_origin_that_another_session_has_is_waited_for() {
+    on_each_server(|server| {
+        let sides = Sides::new(server, TABLE);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let sink = |name| PostgresSink::new(sides.conninfo().parse().unwrap(), name).origin("o");
+            let (mut first, mut second) = (sink("first"), sink("second"));
+            first.progress().await.unwrap();
+            assert!(tokio::time::timeout(Duration::from_millis(500), second.progress()).await.is_err());
             drop(first);
             tokio::time::timeout(Duration::from_secs(20), second.progress()).await.unwrap().unwrap();
         });

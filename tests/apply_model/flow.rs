@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use walferry::pgoutput::Datum;
 use walferry::{ChangeSink as _, Event, Pipeline};
 
 use crate::pair::{Pair, Plan, everywhere};
@@ -44,6 +45,8 @@ fn a_transaction_that_is_too_large_to_be_held_is_applied_in_parts() {
             pair.apply(vec![event.clone()]).await.expect("it is right");
         }
         assert_eq!(pair.has("SELECT count(*) FROM t").await, ["(1)"], "{}", pair.whose());
+        let has_come = "SELECT pg_total_relation_size('t') > 5000000";
+        assert_eq!(pair.has(has_come).await, ["(t)"], "it is not held in memory: {}", pair.whose());
         pair.sink.rollback().await.expect("it can be forgotten");
         for event in &events[..whole] {
             pair.apply(vec![event.clone()]).await.expect("it is right");
@@ -76,6 +79,32 @@ fn a_part_that_is_wrong_takes_back_those_before_it() {
         let failed = apply(&mut pair.sink, &events, &mut Random::new(7), 5).await;
         let error = failed.expect_err("a row is missing");
         assert!(error.to_string().contains("expected 1"), "{error}");
+        let changes = events.iter().filter(|event| matches!(event, Event::Change(_)));
+        let is_missing = |event: &Event| match event {
+            Event::Change(change) => change.rows().any(|row| row.tuple().get(0) == Some(Datum::Text(b"100"))),
+            _ => false,
+        };
+        let before = changes.take_while(|event| !is_missing(event)).count() as u64;
+        assert_eq!(error.change().map(|change| change.ordinal), Some(before + 1), "{error}");
+        for table in ["t", "f", "small"] {
+            assert!(pair.has(&format!("SELECT * FROM {table}")).await.is_empty(), "{}", pair.whose());
+        }
+    });
+}
+
+/// What came in parts can't be applied again from where it ends.
+#[test]
+fn parts_that_only_the_commit_finds_wrong_leave_nothing() {
+    everywhere("late", Plan { tables: LARGE, ..Plan::default() }, async |mut pair: Pair| {
+        let late = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE check_violation; END$$;
+                    CREATE CONSTRAINT TRIGGER late AFTER INSERT ON small DEFERRABLE INITIALLY DEFERRED
+                      FOR EACH ROW EXECUTE FUNCTION refuse();
+                    ALTER TABLE small ENABLE ALWAYS TRIGGER late";
+        pair.target.batch_execute(late).await.expect("a trigger");
+        let events = pair.events(IN_PARTS).await;
+        let failed = apply(&mut pair.sink, &events, &mut Random::new(7), 5).await;
+        let error = failed.expect_err("the trigger objects").to_string();
+        assert!(error.starts_with("COMMIT, change ") && error.contains("23514"), "{error}");
         for table in ["t", "f", "small"] {
             assert!(pair.has(&format!("SELECT * FROM {table}")).await.is_empty(), "{}", pair.whose());
         }

@@ -29,7 +29,6 @@ pub(super) const PAUSE: usize = 500;
 pub(super) const APPLYING: &str = "while it applied changes";
 
 /// Applies events to the target.
-#[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Applier {
     pub(super) session: Session,

@@ -159,3 +159,35 @@ impl Applier {
         Ok(self.conflicts.leave_out(change, self.progress.as_ref()).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::postgres::tests::{begin, commit};
+
+    #[tokio::test]
+    async fn a_conflict_stops_unless_the_policy_says_otherwise_and_always_in_what_is_prepared() {
+        let quarantine = OnConflict::Quarantine(PathBuf::from("/nonexistent/file"));
+        for (policy, stops, counts) in
+            [(OnConflict::Stop, true, (2, 0)), (OnConflict::Skip, false, (2, 0)), (quarantine, false, (0, 2))]
+        {
+            let mut conflicts = Conflicts::new(policy);
+            assert_eq!(conflicts.stop(), stops);
+            conflicts.note(&[begin(1, None), commit(1), begin(2, Some("g")), commit(2)]);
+            assert!(conflicts.stop(), "nobody knows yet how it ends");
+            conflicts.note(&[begin(3, None)]);
+            conflicts.note(&[commit(3)]);
+            assert_eq!(conflicts.stop(), stops);
+            let truncate =
+                Change::Truncate { relations: Vec::new(), cascade: false, restart_identity: false };
+            for _ in 0..2 {
+                conflicts.leave_out(&truncate, None).await.unwrap();
+            }
+            assert_eq!(conflicts.left_out(), counts);
+            assert_eq!(conflicts.left_out(), (0, 0), "of the next transaction");
+            conflicts.leave_out(&truncate, None).await.unwrap();
+            conflicts.rollback();
+            assert_eq!(conflicts.left_out(), (0, 0), "it is taken back");
+        }
+    }
+}

@@ -56,7 +56,6 @@ impl From<String> for Parameter {
 pub(super) fn parameter(column: &PlanColumn, row: &Row, as_text: bool) -> Result<Parameter, ApplyError> {
     let datum = row.tuple().get(column.index).unwrap_or(Datum::Unchanged);
     let (format, bytes) = match datum {
-        Datum::Null => (Format::Text, None),
         Datum::Binary(bytes) if column.takes_binary && !as_text => (Format::Binary, Some(bytes.to_vec())),
         Datum::Text(bytes) if !as_text && column.source.type_oid == CHAR && is_char_escape(bytes) => {
             (Format::Binary, Some(char_byte(bytes)))

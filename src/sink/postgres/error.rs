@@ -348,3 +348,6 @@ impl std::error::Error for ApplyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

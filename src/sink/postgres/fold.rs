@@ -311,13 +311,9 @@ impl Hasher for Hashed {
         self.0
     }
 
+    /// Of a number, its bytes.
     fn write(&mut self, bytes: &[u8]) {
-        // Only numbers come: see `write_u64`.
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+        self.0 = bytes.first_chunk().map_or(0, |hash| u64::from_ne_bytes(*hash));
     }
 }
 

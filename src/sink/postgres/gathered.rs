@@ -80,11 +80,26 @@ pub(super) async fn send(
     for (set, updated) in by_columns(&rows.updated) {
         to.update(&set, &updated).await?;
     }
-    if rows.inserted.len() < COPY {
-        return to.insert(&rows.inserted).await;
+    match way(&rows.inserted) {
+        Way::OneByOne => to.insert(&rows.inserted).await,
+        Way::Arrays => to.insert_many(&rows.inserted).await,
+        Way::Copy => to.copy(&rows.inserted).await,
     }
-    let some = rows.inserted.iter().take(COPY).map(|row| row.tuple().byte_len()).sum::<usize>();
-    if some / COPY >= WIDE { to.insert_many(&rows.inserted).await } else { to.copy(&rows.inserted).await }
+}
+
+/// How new rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    OneByOne,
+    Arrays,
+    Copy,
+}
+
+/// What costs least, as far as the first rows tell.
+fn way(inserted: &[Cow<'_, Row>]) -> Way {
+    let Some(some) = inserted.get(..COPY) else { return Way::OneByOne };
+    let byte_len: usize = some.iter().map(|row| row.tuple().byte_len()).sum();
+    if byte_len < COPY * WIDE { Way::Copy } else { Way::Arrays }
 }
 
 /// So few rows are changed one by one, each by a statement that fails if it doesn't find its row: then the COMMIT need not
@@ -350,3 +365,6 @@ fn fill<'r>(
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,34 @@ impl Expected {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_rows_are_allowed_as_were_expected() {
+        let allowed = |expected: Expected| (0..4).filter(|rows| expected.allows(*rows)).collect::<Vec<_>>();
+        assert_eq!(allowed(Expected::Rows(2)), [2]);
+        assert_eq!(allowed(Expected::AtMostOne), [0, 1]);
+        assert_eq!(allowed(Expected::Anything), [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn the_first_that_failed_is_told_and_what_came_behind_it_forgotten() {
+        let mut in_flight = InFlight::default();
+        for (of, rows) in [(5, 1), (6, 7), (7, 8)] {
+            let answer = async move {
+                // The first is there at once, the others are waited for.
+                if of > 5 {
+                    tokio::task::yield_now().await;
+                }
+                Ok(rows)
+            };
+            in_flight.send(answer, Expected::Rows(1), of);
+        }
+        assert!(in_flight.settle(2).await.is_ok(), "two may still be on their way");
+        assert!(matches!(in_flight.settle(1).await, Err((6, Trouble::Found(7)))));
+        assert!(in_flight.settle(0).await.is_ok());
+    }
+}

@@ -11,7 +11,6 @@ use crate::Row;
 use crate::event::{Change, OldRow};
 use crate::pgoutput::{Datum, ReplicaIdentity, Tuple};
 use crate::sink::equality::Equality;
-use crate::value::holds_object_names;
 
 /// A statement, its parameters, and how many rows it has to change.
 #[derive(Debug)]
@@ -107,9 +106,8 @@ fn found_by(plan: &Plan, row: &Row) -> Result<(Vec<bool>, Vec<Parameter>), Apply
     for (column, operator, datum) in plan.found_by_of(row) {
         nulls.push(datum == Datum::Null);
         if datum != Datum::Null {
-            let is_printed = operator.is_none()
-                && matches!(Equality::of(&column.source), Equality::Other)
-                && !holds_object_names(column.source.type_oid);
+            // What holds names of objects goes as text in any case.
+            let is_printed = operator.is_none() && matches!(Equality::of(&column.source), Equality::Other);
             parameters.push(encode::parameter(column, row, is_printed)?);
         }
     }
@@ -152,3 +150,6 @@ pub(super) fn truncate(tables: &[String], restart_identity: bool) -> String {
     let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
     format!("TRUNCATE {}{restart}", tables.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,18 @@ pub(super) fn time_of(events: &[Event]) -> Option<Timestamp> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::postgres::tests::{begin, commit, commit_prepared, prepare, rollback_prepared};
+
+    #[test]
+    fn the_time_is_that_of_the_last_end() {
+        for last in [commit, prepare, commit_prepared, rollback_prepared] {
+            let events = [commit(7), begin(8, None), last(9), begin(10, None)];
+            assert_eq!(time_of(&events), Some(Timestamp::from_micros(9)));
+        }
+        assert_eq!(time_of(&[begin(8, None)]), None);
+    }
+}

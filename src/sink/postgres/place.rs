@@ -77,3 +77,50 @@ pub(super) fn place(events: &[Event], number: usize) -> ChangePlace {
         ordinal: changes(inside),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::OldRow;
+    use crate::pgoutput::{Datum, ReplicaIdentity};
+    use crate::sink::postgres::tests::{INT4, begin, column, commit, relation, row};
+    use crate::{Lsn, Xid};
+
+    #[test]
+    fn a_change_is_told_by_its_transaction_and_by_its_number_there() {
+        let relation = relation(ReplicaIdentity::Default, vec![column("id", INT4, true)]);
+        let row = || row(&relation, &[Datum::Text(b"1")]);
+        let old = OldRow::Key(row());
+        let truncate =
+            Change::Truncate { relations: vec![relation.clone()], cascade: false, restart_identity: false };
+        let changes = [Change::Insert { new: row() }, Change::Delete { old }, truncate];
+        let update = Change::Update { old: None, new: row() };
+        let mut events = vec![begin(7, None), Event::Change(update), commit(7), begin(8, None)];
+        events.extend(changes.map(Event::Change));
+        events.push(commit(8));
+        assert_eq!(super::changes(&events), 4);
+        for (number, operation, transaction, ordinal) in [
+            (1, "UPDATE", 7, 1),
+            (2, "COMMIT", 7, 1),
+            (4, "INSERT", 8, 1),
+            (5, "DELETE", 8, 2),
+            (6, "TRUNCATE", 8, 3),
+            (7, "COMMIT", 8, 3),
+        ] {
+            let table = if operation == "COMMIT" { String::new() } else { "public.t".to_owned() };
+            let (xid, commit_lsn) = (Some(Xid::new(transaction)), Some(Lsn::new(transaction.into())));
+            let expected = ChangePlace { operation, table, key: Vec::new(), xid, commit_lsn, ordinal };
+            assert_eq!(place(&events, number), expected);
+            let has_row = row_of(events.get(number)).is_some();
+            assert_eq!(has_row, matches!(operation, "INSERT" | "UPDATE" | "DELETE"));
+        }
+        // A part of a transaction.
+        let expected = ChangePlace {
+            operation: "UPDATE",
+            table: "public.t".to_owned(),
+            ordinal: 1,
+            ..ChangePlace::default()
+        };
+        assert_eq!(place(&events[1..], 0), expected);
+    }
+}

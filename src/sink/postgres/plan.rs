@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) gathers: bool,
     /// Of a partitioned table and its partitions: the topmost of them, and whether it has partitions itself.
     pub(super) family: Option<(Oid, bool)>,
-    /// The quoted names of all the target's columns that can be assigned, the source's first.
+    /// The quoted names of all the target's columns that can be assigned.
     pub(super) assignable: Vec<String>,
 }
 
@@ -70,7 +70,8 @@ impl Plan {
             return Err(error);
         }
         let key = Key::of(relation, &table);
-        let assignable = assignable(relation, &table);
+        let assignable = table.columns.iter().filter(|column| !column.is_generated);
+        let assignable = assignable.map(|column| identifier(&column.name)).collect();
         let family = table.family;
         let gathers = table.holds_rows && !table.fires && relation.columns.iter().all(encode::gathers);
         let mut known = table.columns;
@@ -210,13 +211,6 @@ impl Key {
             Self::Row | Self::None => &[],
         }
     }
-}
-
-fn assignable(relation: &Relation, table: &Table) -> Vec<String> {
-    let sent = |column: &&TableColumn| relation.columns.iter().any(|sent| sent.name == column.name);
-    let columns = table.columns.iter().filter(|column| !column.is_generated);
-    let (first, rest): (Vec<_>, Vec<_>) = columns.partition(sent);
-    first.into_iter().chain(rest).map(|column| identifier(&column.name)).collect()
 }
 
 /// The label of an enum is its text.

@@ -94,3 +94,33 @@ impl Applier {
         String::from_utf8_lossy(&out).into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::postgres::tests::{begin, commit, commit_prepared, prepare, rollback_prepared};
+
+    /// How many events each go is of.
+    fn runs(mut events: &[Event]) -> Vec<usize> {
+        let mut runs = Vec::new();
+        while !events.is_empty() {
+            let run = run_of(events);
+            assert!((1..=events.len()).contains(&run), "it goes on, and no further than there are events");
+            runs.push(run);
+            events = &events[run..];
+        }
+        runs
+    }
+
+    #[test]
+    fn what_is_prepared_and_the_end_of_it_are_applied_by_themselves() {
+        let plain = |number| [begin(number, None), commit(number)];
+        let prepared = |number| [begin(number, Some("g")), prepare(number)];
+        assert_eq!(runs(&[plain(1), plain(2)].concat()), [4]);
+        assert_eq!(runs(&[plain(1), prepared(2), prepared(3), plain(4)].concat()), [2, 2, 2, 2]);
+        let ends = [commit_prepared(2), rollback_prepared(3), commit_prepared(4)];
+        assert_eq!(runs(&[&plain(1)[..], &plain(5), &ends, &plain(6)].concat()), [4, 1, 1, 1, 2]);
+        // Its beginning came in a batch before.
+        assert_eq!(runs(&[&[prepare(1)][..], &plain(2)].concat()), [1, 2]);
+    }
+}

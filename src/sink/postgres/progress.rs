@@ -65,17 +65,22 @@ pub(super) async fn prepare(session: &Session, name: &str) -> Result<(), ApplyEr
         client.batch_execute(UNLOCK).await
     };
     prepared.await.map_err(|error| {
-        let hint = match error.code().map(SqlState::code) {
-            Some("55P03") => Some("another process applies changes under the same name: stop it"),
-            Some("42501") => Some("on the target: CREATE SCHEMA walferry AUTHORIZATION the role"),
-            _ => None,
-        };
+        let hint = error.code().and_then(hint);
         let error = failed("making room for the progress in the target", error);
         match hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
     })
+}
+
+/// What to do, where there is no room.
+fn hint(sqlstate: &SqlState) -> Option<&'static str> {
+    match sqlstate.code() {
+        "55P03" => Some("another process applies changes under the same name: stop it"),
+        "42501" => Some("on the target: CREATE SCHEMA walferry AUTHORIZATION the role"),
+        _ => None,
+    }
 }
 
 pub(super) async fn read(session: &Session, name: &str) -> Result<Option<Fingerprint>, ApplyError> {
@@ -150,4 +155,30 @@ fn flush_behind(check: &str, durably: &str) -> String {
         "BEGIN; SET LOCAL synchronous_commit = {durably}; {check} \
          SELECT pg_catalog.pg_logical_emit_message(true, 'walferry.flush', ''); COMMIT"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_room_is_told_what_to_do() {
+        assert!(hint(&SqlState::LOCK_NOT_AVAILABLE).is_some_and(|hint| hint.contains("the same name")));
+        assert!(hint(&SqlState::INSUFFICIENT_PRIVILEGE).is_some_and(|hint| hint.contains("CREATE SCHEMA")));
+        assert_eq!(hint(&SqlState::DISK_FULL), None);
+    }
+
+    #[test]
+    fn the_progress_is_moved_from_where_it_is_and_found_where_it_is_to_be_durable() {
+        let moved = "resume_lsn = $5::pg_catalog.text::pg_catalog.pg_lsn, updated_at = pg_catalog.now() \
+                     WHERE name = $4 AND resume_lsn = $6::pg_catalog.text::pg_catalog.pg_lsn";
+        assert!(advance(4).ends_with(moved), "{}", advance(4));
+        let found = flush_found("o'm", Lsn::new(16), "remote_apply");
+        let expected =
+            "FROM walferry.progress WHERE name = 'o''m' AND resume_lsn >= '0/10'::pg_catalog.pg_lsn;";
+        assert!(
+            found.contains(expected) && found.contains("SET LOCAL synchronous_commit = remote_apply;"),
+            "{found}"
+        );
+    }
 }

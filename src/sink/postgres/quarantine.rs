@@ -253,3 +253,6 @@ fn message(change: &Change) -> Option<Message> {
         Change::Truncate { .. } => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,15 +188,6 @@ impl Session {
     }
 }
 
-impl std::fmt::Debug for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("is_replica", &self.is_replica)
-            .field("plans", &self.plans.len())
-            .finish_non_exhaustive()
-    }
-}
-
 pub(super) fn target(error: Error) -> ApplyError {
     ApplyError::new(ApplyErrorKind::Target(error))
 }

@@ -1,12 +1,13 @@
-//! Tables without a server.
+//! Tables and events without a server.
 
 use std::sync::Arc;
 
 use super::plan::Plan;
 use super::table::{Table, TableColumn, UniqueKey};
-use crate::pgoutput::{Column, Datum, Relation, ReplicaIdentity, Tuple};
+use crate::event::{Begin, Commit, CommitPrepared, Event, Prepare, RollbackPrepared};
+use crate::pgoutput::{self, Column, Datum, Relation, ReplicaIdentity, Tuple};
 use crate::value::Types;
-use crate::{Oid, RelationId, Row};
+use crate::{Lsn, Oid, RelationId, Row, Timestamp, Xid};
 
 pub(super) const INT4: u32 = 23;
 pub(super) const TEXT: u32 = 25;
@@ -68,4 +69,52 @@ pub(super) fn plan(relation: &Arc<Relation>, table: Table) -> Plan {
 
 pub(super) fn row(relation: &Arc<Relation>, datums: &[Datum<'_>]) -> Row {
     Row::new(Arc::clone(relation), Tuple::from_datums(datums.iter().copied())).unwrap()
+}
+
+/// A transaction of this number has it as its id, as its position and as its time.
+pub(super) fn begin(number: u32, gid: Option<&str>) -> Event {
+    let (commit_lsn, commit_time) = at(number);
+    Event::Begin(Begin {
+        commit_lsn,
+        commit_time,
+        xid: Xid::new(number),
+        origin: None,
+        gid: gid.map(str::to_owned),
+    })
+}
+
+pub(super) fn commit(number: u32) -> Event {
+    let (commit_lsn, commit_time) = at(number);
+    Event::Commit(Commit { commit_lsn, end_lsn: commit_lsn, commit_time, xid: Xid::new(number) })
+}
+
+/// Prepared, and its ends.
+pub(super) fn prepare(number: u32) -> Event {
+    let ((prepare_lsn, prepare_time), xid) = (at(number), Xid::new(number));
+    let message =
+        pgoutput::Prepare { prepare_lsn, end_lsn: prepare_lsn, prepare_time, xid, gid: "g".to_owned() };
+    Event::Prepare(Prepare::new(message))
+}
+
+pub(super) fn commit_prepared(number: u32) -> Event {
+    let ((commit_lsn, commit_time), xid) = (at(number), Xid::new(number));
+    let message =
+        pgoutput::CommitPrepared { commit_lsn, end_lsn: commit_lsn, commit_time, xid, gid: "g".to_owned() };
+    Event::CommitPrepared(CommitPrepared::new(message))
+}
+
+pub(super) fn rollback_prepared(number: u32) -> Event {
+    let ((lsn, time), xid) = (at(number), Xid::new(number));
+    Event::RollbackPrepared(RollbackPrepared::new(pgoutput::RollbackPrepared {
+        prepare_end_lsn: lsn,
+        rollback_end_lsn: lsn,
+        prepare_time: at(0).1,
+        rollback_time: time,
+        xid,
+        gid: "g".to_owned(),
+    }))
+}
+
+fn at(number: u32) -> (Lsn, Timestamp) {
+    (Lsn::new(number.into()), Timestamp::from_micros(number.into()))
 }

@@ -240,3 +240,107 @@ fn changes_of_a_row_become_one() {
     assert_eq!(counts, [1, 1, 1, 2]);
     assert_eq!(value(&rows.inserted[0], 1), Some(b"null".to_vec()), "the text, not NULL");
 }
+
+/// Which tables' rows are changed, in which order, when a row is inserted into each of these.
+fn order_of(inserts: &[usize]) -> Vec<usize> {
+    // Two partitions, and the table that they belong to; another that is partitioned; one that has nothing to do with them.
+    let families = [Some((1, false)), Some((1, false)), Some((1, true)), Some((2, true)), None];
+    let relation = relation(ReplicaIdentity::Default, vec![column("id", INT4, true)]);
+    let plans = families.map(|family| {
+        let table = table(&relation, &[&[0]]);
+        let family = family.map(|(root, is_partitioned)| (Oid::new(root), is_partitioned));
+        plan(&relation, crate::sink::postgres::table::Table { family, ..table })
+    });
+    let new = |number: usize| row(&relation, &[Datum::Text(number.to_string().as_bytes())]);
+    let changes: Vec<Change> = (0..inserts.len()).map(|number| Change::Insert { new: new(number) }).collect();
+    let mut fold = Fold::new();
+    for (number, index) in inserts.iter().enumerate() {
+        fold.push(number, &changes[number], Some((*index, &plans[*index])));
+    }
+    let table_of = |step: &Step<'_>| match step {
+        Step::Rows(index, _) => *index,
+        Step::Change(number) => panic!("change {number} stands by itself"),
+    };
+    fold.finish().iter().map(table_of).collect()
+}
+
+#[test]
+fn a_partition_is_kept_apart_from_the_table_that_it_belongs_to_and_from_no_other() {
+    for (inserts, expected) in [
+        (&[2, 0][..], &[2, 0][..]),
+        (&[1, 2, 1], &[1, 2, 1]),
+        (&[3, 0, 2], &[0, 3, 2]),
+        (&[0, 1, 0], &[0, 1]),
+        (&[2, 3, 2], &[2, 3]),
+        (&[2, 4, 2], &[2, 4]),
+        (&[2, 2], &[2]),
+    ] {
+        assert_eq!(order_of(inserts), expected, "{inserts:?}");
+    }
+}
+
+#[test]
+fn an_update_that_is_no_single_one_on_the_target_stands_by_itself() {
+    let columns = || vec![column("id", INT4, true), column("a", INT4, false)];
+    let (default, full) = (ReplicaIdentity::Default, ReplicaIdentity::Full);
+    let values = |a: &'static [u8]| [Datum::Text(b"1"), Datum::Text(a)];
+    // Whether no UPDATE may assign to the column; the old row that was sent; and whether it stands by itself.
+    for (identity, is_always, old, expected) in [
+        (default, false, None, false),
+        (full, false, None, true),
+        (full, false, Some(b"7"), false),
+        (full, true, Some(b"7"), true),
+        (full, true, Some(b"8"), false),
+        (default, true, None, true),
+    ] {
+        let relation = relation(identity, columns());
+        let mut table = table(&relation, &[&[0]]);
+        table.columns[1].is_always = is_always;
+        let plan = plan(&relation, table);
+        let old = old.map(|a| OldRow::Full(row(&relation, &values(a))));
+        let change = Change::Update { old, new: row(&relation, &values(b"8")) };
+        let mut fold = Fold::new();
+        fold.push(0, &change, Some((0, &plan)));
+        let steps = fold.finish();
+        assert_eq!(matches!(steps[..], [Step::Change(0)]), expected, "{change:?}");
+    }
+}
+
+#[test]
+fn what_was_not_sent_again_is_taken_from_the_row_before() {
+    let relation =
+        relation(ReplicaIdentity::Default, vec![column("id", INT4, true), column("a", TEXT, false)]);
+    let row = |datums: [Datum<'_>; 2]| row(&relation, &datums);
+    let (one, x) = (Datum::Text(b"1"), Datum::Text(b"x"));
+    let before = row([one, x]);
+    for (new, expected) in [
+        ([Datum::Unchanged, Datum::Unchanged], [one, x]),
+        ([one, Datum::Unchanged], [one, x]),
+        ([Datum::Unchanged, Datum::Null], [one, Datum::Null]),
+    ] {
+        assert_eq!(*over(&before, &row(new)).unwrap(), row(expected));
+    }
+    let whole = row([one, Datum::Null]);
+    assert!(
+        matches!(over(&before, &whole), Some(Cow::Borrowed(same)) if std::ptr::eq(same, &raw const whole))
+    );
+}
+
+#[test]
+fn two_keys_of_one_hash_are_not_taken_for_one() {
+    let relation = relation(ReplicaIdentity::Default, vec![column("id", INT4, true)]);
+    let plan = plan(&relation, table(&relation, &[&[0]]));
+    let (hashes, [one, other]) =
+        (RandomState::new(), [b"1", b"2"].map(|id| row(&relation, &[Datum::Text(id)])));
+    let of_one_hash =
+        |hash| Pending { rows: vec![Net::Deleted(&one)], by_key: Some([(hash, 0)].into_iter().collect()) };
+    let hash = |row: &Row| hash(row, &plan, &hashes).unwrap();
+    assert_eq!(of_one_hash(hash(&one)).find(&one, &plan, &hashes), Some(Some(0)));
+    assert_eq!(of_one_hash(hash(&other)).find(&other, &plan, &hashes), None);
+}
+
+#[test]
+fn a_hash_is_not_hashed_again() {
+    let hash = 0x0123_4567_89ab_cdef_u64;
+    assert_eq!(BuildHasherDefault::<Hashed>::default().hash_one(hash), hash);
+}

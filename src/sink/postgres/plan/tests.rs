@@ -90,3 +90,73 @@ fn binary_values_go_to_the_same_built_in_type_alone() {
     assert!(!takes(2205, 2205), "a regclass is a number of the source's own");
     assert!(!takes(16_500, 16_500), "the same number is another type there");
 }
+
+/// An old row that is sent by its key has NULL in place of the other values.
+#[test]
+fn a_value_is_assigned_unless_the_old_row_is_known_to_have_it() {
+    let (one, two, x, null) = (Datum::Text(b"1"), Datum::Text(b"2"), Datum::Text(b"x"), Datum::Null);
+    let (default, full) = (ReplicaIdentity::Default, ReplicaIdentity::Full);
+    for (identity, old, new, set) in [
+        (default, None, [one, null], &[1][..]),
+        (default, Some([one, null]), [two, null], &[0, 1]),
+        (full, Some([one, x]), [one, x], &[]),
+        (full, Some([one, null]), [one, null], &[]),
+        (full, Some([one, x]), [one, null], &[1]),
+        (full, Some([one, null]), [two, x], &[0, 1]),
+        (full, Some([one, x]), [one, Datum::Unchanged], &[]),
+    ] {
+        let is_full = identity == full;
+        let relation = relation(identity, vec![column("id", INT4, true), column("b", TEXT, is_full)]);
+        let plan = plan(&relation, table(&relation, &[&[0]]));
+        let old = old.map(|old| row(&relation, &old));
+        let old = old.map(|old| if is_full { OldRow::Full(old) } else { OldRow::Key(old) });
+        assert_eq!(plan.assignments(old.as_ref(), &row(&relation, &new)).set, set, "{old:?} to {new:?}");
+    }
+}
+
+#[test]
+fn the_label_of_an_enum_goes_in_binary_to_the_enum_of_the_same_name() {
+    let mut types = Types::new();
+    let (oid, kind) = (Oid::new(16_500), TypeKind::Enum { labels: Vec::new() });
+    types.insert(crate::value::Type { oid, schema: "public".into(), name: "mood".into(), kind });
+    let takes = |is_enum, name: &str, reads_binary| {
+        let target = target(&column("a", 16_600, false));
+        let type_name = quoted("public", name);
+        takes_binary(oid, &types, &TableColumn { type_name, is_enum, reads_binary, ..target })
+    };
+    assert!(takes(true, "mood", true));
+    assert!(!takes(true, "other", true) && !takes(false, "mood", true) && !takes(true, "mood", false));
+}
+
+#[test]
+fn a_row_without_a_key_is_found_by_all_that_is_not_the_targets_own() {
+    let columns = vec![column("id", INT4, true), column("b", TEXT, true)];
+    let relation = relation(ReplicaIdentity::Full, columns);
+    let found_by = |keys: &[&[usize]], generated: Option<usize>| {
+        let mut table = table(&relation, keys);
+        if let Some(at) = generated {
+            table.columns[at].is_generated = true;
+        }
+        let plan = plan(&relation, table);
+        let found_by: Vec<usize> = plan.found_by().map(|(column, _)| column.index).collect();
+        (found_by, plan.key_names())
+    };
+    assert_eq!(found_by(&[], None), (vec![0, 1], vec![]));
+    assert_eq!(found_by(&[], Some(1)), (vec![0], vec![]));
+    assert_eq!(found_by(&[&[1]], None), (vec![1], vec!["b".to_owned()]));
+}
+
+#[test]
+fn changes_are_gathered_of_tables_that_hold_rows_and_set_nothing_off() {
+    let gathers = |columns: Vec<Column>, of: fn(&mut Table)| {
+        let relation = relation(ReplicaIdentity::Default, columns);
+        let mut table = table(&relation, &[]);
+        of(&mut table);
+        plan(&relation, table).gathers
+    };
+    let id = || vec![column("id", INT4, true)];
+    assert!(gathers(id(), |_| {}));
+    assert!(!gathers(id(), |table| table.fires = true));
+    assert!(!gathers(id(), |table| table.holds_rows = false), "a view");
+    assert!(!gathers(vec![], |_| {}), "nothing tells its rows apart");
+}

@@ -88,3 +88,38 @@ fn null_is_looked_for_as_null() {
     );
     assert!(sql.contains("LIMIT 1"), "one of several equal rows: {sql}");
 }
+
+/// Three integers; the first is the key, compared by an operator of somebody's own. The last is an identity, GENERATED ALWAYS.
+fn own_operator() -> Plan {
+    let columns = vec![column("a", 23, true), column("b", 23, false), column("c", 23, false)];
+    let relation = relation(ReplicaIdentity::Default, columns);
+    let mut table = table(&relation, &[&[0]]);
+    table.keys[0].operators = vec!["OPERATOR(\"x\".=)".to_owned()];
+    table.has_children = true;
+    plan(&relation, table)
+}
+
+#[test]
+fn many_rows_are_joined_by_the_operators_of_their_key() {
+    let plan = own_operator();
+    let source = "(SELECT pg_catalog.unnest($1::pg_catalog._int4) AS c0, pg_catalog.unnest($2::pg_catalog.text[]) AS c1) AS v";
+    assert_eq!(
+        plan.sql(&Shape::UpdateMany { set: vec![2], forms: vec![Form::Array, Form::Texts] }),
+        format!(
+            r#"UPDATE ONLY "public"."t" AS t SET "c" = v.c1::"pg_catalog"."int4" FROM {source} WHERE t."a" OPERATOR("x".=) v.c0"#
+        )
+    );
+    let shape = Shape::DeleteMany { forms: vec![Form::Texts] };
+    let expected = r#"DELETE FROM ONLY "public"."t" AS t USING (SELECT pg_catalog.unnest($1::pg_catalog.text[]) AS c0) AS v WHERE t."a" OPERATOR("x".=) v.c0::"pg_catalog"."int4""#;
+    assert_eq!(plan.sql(&shape), expected);
+}
+
+#[test]
+fn what_no_update_may_assign_to_is_replaced_and_the_rest_taken_over() {
+    let plan = own_operator();
+    let shape = Shape::Replace { new: vec![0, 2], if_other: vec![2], nulls: vec![false] };
+    assert_eq!(
+        plan.sql(&shape),
+        r#"WITH old AS (DELETE FROM ONLY "public"."t" WHERE "a" OPERATOR("x".=) $3::"pg_catalog"."int4" AND "c" <> $2::"pg_catalog"."int4" RETURNING *) INSERT INTO "public"."t" ("a", "b", "c") OVERRIDING SYSTEM VALUE SELECT $1::"pg_catalog"."int4", old."b", $2::"pg_catalog"."int4" FROM old"#
+    );
+}
