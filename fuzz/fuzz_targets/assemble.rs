@@ -5,7 +5,7 @@
 use arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use walferry::Xid;
-use walferry::assemble::Assembler;
+use walferry::assemble::{Assembler, Violation};
 use walferry::event::Event;
 use walferry::pgoutput::Message;
 use walferry_fuzz::generate::{RELATIONS, message, plain_relation};
@@ -23,8 +23,12 @@ fuzz_target!(|input: &[u8]| {
         let Ok(message) = message(&mut u, in_block, false) else { return };
         let streamed = matches!(message, Message::StreamCommit(_));
         let (starts, stops) = (matches!(message, Message::StreamStart(_)), message == Message::StreamStop);
-        // A violation ends a stream; going on shows that it does no harm.
-        let accepted = assembler.push(message).is_ok();
+        // A violation ends a stream; going on shows that it does no harm, unless it says that there is no room.
+        let pushed = assembler.push(message);
+        if matches!(pushed, Err(Violation::MemoryLimit { .. })) {
+            return;
+        }
+        let accepted = pushed.is_ok();
         in_block = if accepted && (starts || stops) { starts } else { in_block };
         let mut held = 0;
         while let Ok(Some(event)) = assembler.poll() {
