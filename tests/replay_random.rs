@@ -95,7 +95,7 @@ fn carries_across(cluster: &Cluster, seed: u64) -> u64 {
     }
     cluster.psql(&source, &format!("SELECT pg_drop_replication_slot('{source}')"));
     for database in [&source, &target] {
-        cluster.psql("postgres", &format!("DROP DATABASE {}", support::sql::database(database)));
+        cluster.drop_database(database);
     }
     carried
 }

@@ -443,6 +443,9 @@ fn holds_for(cluster: &Cluster, seed: u64) {
     for (made, before) in sequences.iter().zip(before).filter(|(made, _)| !made.cycles) {
         assert_eq!(positions(made), before, "{} stays", made.name);
     }
+    for database in [&source, &target] {
+        cluster.drop_database(database);
+    }
 }
 
 #[test]

@@ -74,10 +74,6 @@ impl Oracle {
         }
     }
 
-    fn drop(&self, database: &str) {
-        self.cluster.psql("postgres", &format!("DROP DATABASE {}", support::sql::database(database)));
-    }
-
     /// Carries the rows of a seed across in every way, and returns what is in the source.
     fn carry(&self, seed: u64, profile: &[(&str, &str)]) -> String {
         let mut random = Random::new(seed);
@@ -117,12 +113,12 @@ impl Oracle {
                 self.create("target", &schema, profile);
                 self.run("target", &sql);
                 same("the target", &contents, &self.run("target", schema.contents(&self.sends).as_bytes()));
-                self.drop("target");
+                self.cluster.drop_database("target");
                 scripts.push(sql);
             }
             self.cluster.psql(source, &format!("SELECT pg_drop_replication_slot('{}')", slot(binary)));
         }
-        self.drop(source);
+        self.cluster.drop_database(source);
         contents
     }
 }

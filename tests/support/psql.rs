@@ -38,6 +38,11 @@ impl Cluster {
         self.psql("postgres", &format!("CREATE DATABASE {}", sql::database(name)));
     }
 
+    /// Databases take some megabytes each: hundreds of them, made up for as many seeds, fill a disk.
+    pub(crate) fn drop_database(&self, name: &str) {
+        self.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", sql::database(name)));
+    }
+
     /// Where the next WAL record goes, like `0/1949850`.
     pub(crate) fn wal_position(&self) -> String {
         self.psql("postgres", "SELECT pg_current_wal_insert_lsn()")
