@@ -35,13 +35,19 @@ impl Secret {
         let config = &given?.0;
         let shown = config.to_string();
         let is_all = shown.parse().is_ok_and(|shown: Config| shown == *config);
-        (!is_all && env::var_os(self.variable).is_none()).then_some((self, shown))
+        (!is_all && self.carried(config).is_none()).then_some((self, shown))
     }
 
     /// Where to connect, with its password.
     pub(crate) fn whole(self, shown: &Conninfo) -> Config {
-        let written = env::var(self.variable).ok().and_then(|written| written.parse().ok());
-        written.unwrap_or_else(|| shown.0.clone())
+        self.carried(&shown.0).unwrap_or_else(|| shown.0.clone())
+    }
+
+    /// What came across the restart. A variable of that name that somebody else has set is none of this program's: it
+    /// would be another server.
+    fn carried(self, shown: &Config) -> Option<Config> {
+        let written: Config = env::var(self.variable).ok()?.parse().ok()?;
+        (written.to_string() == shown.to_string()).then_some(written)
     }
 }
 
@@ -93,13 +99,14 @@ pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(argument)) if ["--source", "--target"].iter().any(|option| argument.starts_with(option))
     );
     let hidden = match error.kind() {
-        ErrorKind::ValueValidation if of_server => ContextKind::InvalidValue,
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        _ => return error,
+        _ => ContextKind::InvalidValue,
     };
     if let Some(ContextValue::String(text)) = error.get(hidden) {
         let is_option = text.starts_with("--") && !text.contains('=');
-        if !is_option {
+        // One may stand behind another option by mistake: `--to postgresql://…`.
+        let is_conninfo = of_server || text.contains("://") || text.contains('=');
+        if !is_option && (is_conninfo || hidden == ContextKind::InvalidArg) {
             error.insert(hidden, ContextValue::String("…".to_owned()));
         }
     }

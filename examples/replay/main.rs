@@ -7,6 +7,10 @@ mod arguments;
 mod common;
 mod source;
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,7 +38,13 @@ fn main() -> ExitCode {
         Err(source) => return fail("replay", &Error::Io { during: "starting the runtime".into(), source }),
     };
     match runtime.block_on(replay(&arguments)) {
-        Ok(Statistics { transactions, changes, acknowledged, left_out, .. }) => {
+        Ok(Statistics { transactions, changes, acknowledged, left_out, torn_tail, .. }) => {
+            if let Some(offset) = torn_tail {
+                eprintln!(
+                    "warning: the capture ends inside the block at byte {offset}, as after a crash or an incomplete copy; what \
+                     is there from that byte on was not replayed"
+                );
+            }
             if left_out > 0 {
                 eprintln!("left out {left_out} changes of other tables");
             }
@@ -122,8 +132,18 @@ async fn open(arguments: &Arguments) -> Result<(Output, Source), Error> {
         Ok((output, Source::open(arguments).await?))
     } else {
         let source = Source::open(arguments).await?;
+        let is_capture = arguments.from_capture.as_ref().is_some_and(|capture| is_same_file(capture, path));
+        if is_capture {
+            return Err(failed(io::Error::other("it is the capture that is read, and would be lost")));
+        }
         Ok((Output::create(path).await.map_err(failed)?, source))
     }
+}
+
+/// Whether both names are of one file, which has to be there for that.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 async fn run(

@@ -250,6 +250,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         self.statistics.positions = self.statistics.positions.or_further(positions);
         self.statistics.skipped = self.skipped_before + skipped;
         self.statistics.left_out = self.intake.left_out;
+        self.statistics.torn_tail = self.intake.source.torn_tail();
         self.monitor.publish(self.statistics);
     }
 }

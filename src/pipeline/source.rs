@@ -40,6 +40,11 @@ pub(crate) trait Source {
     /// How far everything is, and how many transactions were left out since the last connection began.
     fn positions(&self) -> (Positions, u64);
 
+    /// Where a capture ends inside a block, once its end was reached.
+    fn torn_tail(&self) -> Option<u64> {
+        None
+    }
+
     /// Whether it can be opened again, although nothing is wrong with it.
     fn can_reopen(&self) -> bool {
         true
@@ -156,6 +161,10 @@ impl<R: Read> Source for Captured<R> {
 
     fn positions(&self) -> (Positions, u64) {
         (Positions::default(), self.events.skipped())
+    }
+
+    fn torn_tail(&self) -> Option<u64> {
+        self.events.reader().torn_tail()
     }
 
     fn can_reopen(&self) -> bool {

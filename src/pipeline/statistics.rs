@@ -28,6 +28,9 @@ pub struct Statistics {
     pub sink_retries: u64,
     /// The end of the last transaction that was acknowledged; 0/0 if none was.
     pub acknowledged: Lsn,
+    /// Where the last block of a capture begins, if the file ends inside it, as after a crash: nothing from there on was
+    /// carried. See [`Reader::torn_tail`](crate::capture::Reader::torn_tail).
+    pub torn_tail: Option<u64>,
     /// Whether there is a connection to the source.
     pub is_connected: bool,
 }

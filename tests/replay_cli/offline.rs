@@ -153,3 +153,32 @@ fn a_schema_with_a_dot_and_a_quote_in_its_name_can_be_named() {
     assert!(changes.clone().count() > 20);
     assert!(changes.clone().all(|line| line.contains(r#""a.b""c"."Ünï 表 %_'\""#)), "{script}");
 }
+
+#[test]
+fn the_capture_that_is_read_is_never_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, link) = (folder.path().join("capture"), folder.path().join("link"));
+    fs::copy(STORY, &capture).unwrap();
+    std::os::unix::fs::symlink(&capture, &link).unwrap();
+    for output in [&capture, &link] {
+        let told = failure(replay().arg("--from-capture").arg(&capture).arg("--output").arg(output));
+        assert!(told.contains(output.to_str().unwrap()) && told.contains("is the capture"), "{told}");
+        assert_eq!(fs::read(&capture).unwrap(), fs::read(STORY).unwrap());
+    }
+}
+
+#[test]
+fn a_capture_that_ends_early_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("capture");
+    let story = fs::read(STORY).unwrap();
+    let replayed = |bytes: &[u8]| {
+        fs::write(&capture, bytes).unwrap();
+        let output = run(replay().arg("--from-capture").arg(&capture));
+        assert!(last_line(&output).starts_with("replayed "), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(!replayed(&story).contains("warning"));
+    let told = replayed(&story[..story.len() - 1]);
+    assert!(told.contains("warning: the capture ends inside the block at byte "), "{told}");
+}

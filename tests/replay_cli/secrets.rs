@@ -128,6 +128,9 @@ fn wrong_usage_repeats_no_password() {
         &["--target", "postgresql://u:s3cret@h/d"],
         &["postgresql://u:s3cret@h/d"],
         &["--password=s3cret"],
+        &["--to", "postgresql://u:s3cret@h/d"],
+        &["--stop-at", "host=h password=s3cret"],
+        &["--copy=postgresql://u:s3cret@h/d"],
     ] {
         let output = replay().args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
@@ -135,7 +138,7 @@ fn wrong_usage_repeats_no_password() {
     }
 }
 
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
@@ -144,7 +147,7 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Ends the program when a test fails half way.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -176,6 +179,20 @@ fn a_password_is_not_in_the_process_title() {
         drop(running);
         wait_for("its end", || !active());
     }
+}
+
+/// The variable by which the program hands a password to itself, when it starts again without it.
+#[test]
+fn a_variable_that_somebody_else_has_set_is_no_source() {
+    let cluster = source();
+    let output = run(up_to_now(&cluster).env("WALFERRY_SOURCE_CONNINFO", "host=/nosuch password=s3cret"));
+    assert!(last_line(&output).starts_with("replayed 0 transactions"), "{}", last_line(&output));
+    let guarded = guarded();
+    let mut command = replay();
+    command.args(["--source", &uri(&guarded, "s3cret"), "--slot", "s", "--publication", "p"]);
+    command.args(["--stop-at-current"]).env("WALFERRY_SOURCE_CONNINFO", "host=/nosuch");
+    let output = run(&mut command);
+    assert!(last_line(&output).starts_with("replayed 0 transactions"), "{}", last_line(&output));
 }
 
 #[test]

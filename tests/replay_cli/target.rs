@@ -1,5 +1,8 @@
 //! Into another server, each transaction exactly once.
 
+use std::process::Stdio;
+
+use super::secrets::{Running, wait_for};
 use super::*;
 
 fn into<'a>(command: &'a mut Command, cluster: &Cluster, database: &str) -> &'a mut Command {
@@ -120,4 +123,19 @@ fn a_target_is_for_postgres_and_takes_no_file() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn a_table_that_inherits_since_the_program_began_is_not_truncated() {
+    let cluster = source_and_target();
+    let mut command = from(&cluster);
+    into(&mut command, &cluster, "target").stderr(Stdio::null());
+    let running = Running(command.spawn().unwrap());
+    insert(&cluster, 1);
+    wait_for("the first row", || ids(&cluster) == "1");
+    cluster.psql("target", "CREATE TABLE heir () INHERITS (t); INSERT INTO heir VALUES (7, 'kept')");
+    cluster.psql("postgres", "BEGIN; TRUNCATE t; INSERT INTO t VALUES (2, 'x'); COMMIT");
+    wait_for("the second row", || cluster.psql("target", "SELECT count(*) FROM ONLY t WHERE id = 2") == "1");
+    drop(running);
+    assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "2,7");
 }

@@ -9,7 +9,7 @@
 //! | update | `UPDATE` of the row with the old key; columns that are unchanged, or hold what the old row held, are left out |
 //! | update, delete under full identity | of one row (`ctid`, `LIMIT 1`), whose columns all have the old row's text |
 //! | update of a GENERATED ALWAYS identity | `DELETE` and `INSERT` in one statement, since no UPDATE may assign to it |
-//! | truncate | one `TRUNCATE` with the options of the source's |
+//! | truncate | one `TRUNCATE` with the options of the source's, of no table that inherits from those |
 //! | message | `SELECT pg_logical_emit_message(…)` |
 //! | prepare | `PREPARE TRANSACTION` under the same name: the target needs `max_prepared_transactions`, and must not be of the source's cluster, where the name is taken |
 //! | commit, rollback of what was prepared | `COMMIT PREPARED`; `ROLLBACK PREPARED` if it is there |

@@ -135,9 +135,7 @@ impl Script {
             Change::Update { old, new } => self.statement(new).update(out, old.as_ref(), new),
             Change::Delete { old } => self.statement(old.row()).delete(out, old),
             Change::Truncate { relations, cascade, restart_identity } => {
-                let facts = |id| self.catalog.table(id);
-                statement::truncate(out, relations, facts, *cascade, *restart_identity);
-                Ok(())
+                Ok(statement::truncate(out, relations, *cascade, *restart_identity)?)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One change as a statement.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use super::SqlError;
@@ -8,7 +9,7 @@ use crate::catalog::TableFacts;
 use crate::event::OldRow;
 use crate::pgoutput::{Column, Datum, Relation, Tuple};
 use crate::value::{InternalChar, Types, Wire as _};
-use crate::{Oid, RelationId, Row, quote};
+use crate::{Oid, Row, quote};
 
 /// Ends a statement that must have changed exactly one row.
 const ONE_ROW: &[u8] = b"; :walferry_one_row\n";
@@ -230,16 +231,28 @@ impl<'a> Changes<'a> {
     }
 }
 
-pub(super) fn truncate<'a>(
+/// ONLY, but of partitioned tables, which know none: the target itself says which is one. What was known of the source's
+/// tables when the stream began doesn't do: a table that inherits since then would be emptied, and nobody would notice.
+pub(super) fn truncate(
     out: &mut Vec<u8>,
     relations: &[Arc<Relation>],
-    facts: impl Fn(RelationId) -> &'a TableFacts,
     cascade: bool,
     restart_identity: bool,
-) {
+) -> io::Result<()> {
+    for (index, relation) in relations.iter().enumerate() {
+        let mut name = Vec::new();
+        table(&mut name, relation);
+        write!(
+            out,
+            "SELECT CASE relkind WHEN 'p' THEN '' ELSE 'ONLY' END AS only{index} FROM pg_class WHERE oid = "
+        )?;
+        quote::literal(out, &name);
+        out.extend_from_slice(b"::regclass \\gset walferry_\n");
+    }
     for (index, relation) in relations.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"TRUNCATE " } else { b", " });
-        target(out, relation, facts(relation.id));
+        write!(out, ":walferry_only{index} ")?;
+        table(out, relation);
     }
     if restart_identity {
         out.extend_from_slice(b" RESTART IDENTITY");
@@ -248,6 +261,7 @@ pub(super) fn truncate<'a>(
         out.extend_from_slice(b" CASCADE");
     }
     out.extend_from_slice(b";\n");
+    Ok(())
 }
 
 fn target(out: &mut Vec<u8>, relation: &Relation, facts: &TableFacts) {
