@@ -27,7 +27,7 @@ fn a_session_that_is_about_to_begin_writes_before_the_fence_or_not_at_all() {
         let world = World::new(&server, &server, 200, true);
         run(&mut command(&world, &["run", "--stop-at-current"]));
         thread::scope(|scope| {
-            let write = "INSERT INTO bulk VALUES (-1, 'late')";
+            let write = "INSERT INTO public.bulk VALUES (-1, 'late')";
             let late = scope.spawn(|| {
                 let conninfo = format!("{} options='-c post_auth_delay=6'", world.source.conninfo(DATABASE));
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -77,10 +77,10 @@ fn a_role_that_does_not_see_who_writes_closes_nothing() {
             && told.contains("GRANT pg_read_all_stats, pg_signal_backend TO mover"),
         "{told}"
     );
-    runtime.block_on(client.batch_execute("INSERT INTO bulk VALUES (-1, 'in front of it')")).unwrap();
+    runtime.block_on(client.batch_execute("INSERT INTO public.bulk VALUES (-1, 'in front of it')")).unwrap();
     world.source.psql(DATABASE, "GRANT pg_read_all_stats, pg_signal_backend TO mover");
     run(&mut cutover);
-    runtime.block_on(client.batch_execute("INSERT INTO bulk VALUES (-2, 'behind it')")).unwrap_err();
+    runtime.block_on(client.batch_execute("INSERT INTO public.bulk VALUES (-2, 'behind it')")).unwrap_err();
     world.assert_equal();
 }
 
