@@ -64,6 +64,7 @@ impl Migration {
         if is_there {
             source.drop_slot(self.slot(), InUse::Wait).await?;
         }
+        made::forget(target.client(), self.slot(), Made::Slot).await?;
         source.close().await;
         Ok(is_there)
     }

@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
+use super::hold::Held;
 use super::lead::Lead;
 use super::made::{self, Made};
 use super::reverse;
 use super::state::{Phase, State};
 use super::verify::{Verify, VerifyReport};
-use super::{Migration, fence};
+use super::{Migration, fence, gaps};
 use crate::Lsn;
 use crate::connection::SqlConnection;
 use crate::error::Error;
@@ -135,7 +136,12 @@ impl Cutover {
         if self.reverse {
             steps.push((Phase::Armed, reverse::plan(&self.migration)));
         }
-        steps.push((Phase::Open, "the target may be written to: switch the clients".to_owned()));
+        let closed = made::made(target.client(), self.migration.slot(), Made::Closed).await?;
+        let open = match closed.first() {
+            Some(before) => format!("target: {}; ", fence::statement(target.client(), Some(before)).await?),
+            None => String::new(),
+        };
+        steps.push((Phase::Open, format!("{open}the target may be written to: switch the clients")));
         let step = |(phase, what)| PlannedStep { phase, what, is_done: state.phase >= phase };
         Ok(steps.into_iter().map(step).collect())
     }
@@ -146,18 +152,19 @@ impl Cutover {
     ///
     /// [`Error::Precondition`] when a step can't be done, sequences are behind, or both sides differ: the migration stays where it is.
     pub async fn run(self, mut told: impl FnMut(Phase)) -> Result<CutOver, Error> {
-        if self.reverse {
-            // Before anything is closed for it.
-            self.migration.reversed()?;
-        }
         let target = self.migration.connect_target().await?;
+        let source = self.migration.connect_source().await?;
         let mut state = self.state(&target).await?;
         if state.phase == Phase::Follow {
+            // Before anything is closed for it.
+            gaps::none(source.client()).await?;
+            if self.reverse {
+                reverse::check(&self.migration).await?;
+            }
             // Before the lead is taken: whoever gives way for it then ends.
             state = self.move_to(&target, Phase::Fence, None, &mut told).await?;
         }
         let lead = Lead::take(&self.migration, PATIENCE).await?;
-        let source = self.migration.connect_source().await?;
         let mut verified = None;
         let mut fences = 0;
         while state.phase < Phase::Open {
@@ -178,21 +185,23 @@ impl Cutover {
                     self.move_to(&target, Phase::Sequences, state.fence, &mut told).await?
                 }
                 Phase::Sequences => {
-                    verified = Some(self.compare().await?);
-                    self.move_to(&target, Phase::Verified, state.fence, &mut told).await?
-                }
-                // What has come since the fence was written in spite of it: then all that was proven is of yesterday.
-                Phase::Verified | Phase::Armed if self.came_behind(&source).await? > 0 => {
-                    if fences >= FENCES {
-                        return Err(still_written());
+                    let held = self.migration.hold_led().await?;
+                    if held.came() {
+                        self.fence_anew(fences, &target, &mut told).await?
+                    } else {
+                        verified = Some(self.compare(&held).await?);
+                        self.move_to(&target, Phase::Verified, state.fence, &mut told).await?
                     }
-                    self.move_to(&target, Phase::Fence, None, &mut told).await?
+                }
+                Phase::Verified | Phase::Armed if self.came_behind(&source).await? => {
+                    self.fence_anew(fences, &target, &mut told).await?
                 }
                 Phase::Verified if self.reverse => {
                     reverse::arm(&self.migration, &source, &target).await?;
                     self.move_to(&target, Phase::Armed, state.fence, &mut told).await?
                 }
                 Phase::Verified | Phase::Armed | Phase::Open => {
+                    self.open_target(&target).await?;
                     self.move_to(&target, Phase::Open, state.fence, &mut told).await?
                 }
             };
@@ -222,7 +231,7 @@ impl Cutover {
         if state.phase > Phase::Follow {
             let name = self.migration.slot();
             let before = made::made(target.client(), name, Made::Fence).await?;
-            self.migration.reopen_source(&source, before.first().map(String::as_str)).await?;
+            fence::reopen(&source, before.first().map(String::as_str)).await?;
             State { phase: Phase::Follow, fence: None }.write(target.client(), name.as_str()).await?;
             if !before.is_empty() {
                 made::forget(target.client(), name, Made::Fence).await?;
@@ -285,8 +294,7 @@ impl Cutover {
         })
     }
 
-    async fn compare(&self) -> Result<VerifyReport, Error> {
-        let held = self.migration.hold_led().await?;
+    async fn compare(&self, held: &Held) -> Result<VerifyReport, Error> {
         let report = self.verify.compare(&self.migration, &held.snapshots()).await?;
         if report.is_equal() {
             return Ok(report);
@@ -297,10 +305,32 @@ impl Cutover {
         })
     }
 
-    /// How many changes have come that were committed behind the fence.
-    async fn came_behind(&self, source: &SqlConnection) -> Result<u64, Error> {
+    /// Whether somebody has written behind the fence; or has taken numbers, by what somebody else has brought here meanwhile.
+    async fn came_behind(&self, source: &SqlConnection) -> Result<bool, Error> {
         let end = self.migration.source_end_flushed(source).await?;
-        self.drain(end).await
+        Ok(self.drain(end).await? > 0 || !self.migration.sequences_behind().await?.is_empty())
+    }
+
+    /// What has come since the fence was written in spite of it: then all that was proven is of yesterday.
+    async fn fence_anew(
+        &self,
+        fences: u32,
+        target: &SqlConnection,
+        told: &mut impl FnMut(Phase),
+    ) -> Result<State, Error> {
+        if fences >= FENCES {
+            return Err(still_written());
+        }
+        self.move_to(target, Phase::Fence, None, told).await
+    }
+
+    /// Where a cutover in the other direction has closed it.
+    async fn open_target(&self, target: &SqlConnection) -> Result<(), Error> {
+        let closed = made::made(target.client(), self.migration.slot(), Made::Closed).await?;
+        match closed.first() {
+            Some(before) => fence::reopen(target, Some(before)).await,
+            None => Ok(()),
+        }
     }
 }
 

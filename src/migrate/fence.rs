@@ -1,11 +1,12 @@
 //! The fence: behind it, nobody writes to the source.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use super::Migration;
+use super::{Migration, gaps};
 use crate::Lsn;
 use crate::connection::{SqlConnection, sql_error};
 use crate::error::Error;
@@ -25,6 +26,13 @@ const SETTING: &str = "SELECT pg_catalog.substring(setting, 'default_transaction
 const END_WRITERS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
      WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() \
      AND backend_type = 'client backend' AND backend_start < $1::pg_catalog.text::pg_catalog.timestamptz";
+
+/// Sessions that are about to begin: they may have read how the database is set, and aren't among those that have begun. Until
+/// they are, each holds this lock of the database (`InitPostgres` of the server).
+const STARTING: &str = "SELECT pid || ' ' || virtualtransaction FROM pg_catalog.pg_locks \
+     WHERE locktype = 'object' AND classid = 'pg_catalog.pg_database'::pg_catalog.regclass \
+     AND objid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
+     AND mode = 'RowExclusiveLock' AND granted AND pid <> pg_catalog.pg_backend_pid()";
 
 const PREPARED: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts \
      WHERE database = pg_catalog.current_database()";
@@ -56,6 +64,36 @@ pub(super) async fn statement(client: &Client, value: Option<&str>) -> Result<St
     })
 }
 
+/// Ends all sessions that began before the database was closed, those among them that nobody sees yet.
+async fn end_writers(client: &Client) -> Result<(), Error> {
+    let refused = |error| sql_error(DURING, error);
+    let row = client.query_one("SELECT pg_catalog.clock_timestamp()::pg_catalog.text", &[]).await;
+    let closed: String = row.and_then(|row| row.try_get(0)).map_err(refused)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut unseen = starting(client).await.map_err(refused)?;
+    loop {
+        // Looked for in this order: who isn't starting any more, is seen.
+        let still = starting(client).await.map_err(refused)?;
+        unseen.retain(|session| still.contains(session));
+        let ended = client.query(END_WRITERS, &[&closed]).await.map_err(refused)?;
+        if unseen.is_empty() && ended.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Error::Precondition {
+                problem: format!("sessions of the source that may write have not ended in {PATIENCE:?}"),
+                mend: "look who they are in pg_stat_activity, and end them; then the same command again"
+                    .to_owned(),
+            });
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn starting(client: &Client) -> Result<BTreeSet<String>, tokio_postgres::Error> {
+    client.query(STARTING, &[]).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
 impl Migration {
     /// Closes the source: sessions that begin from now on are read-only, if they don't insist, and those before are ended. Gives
     /// the position behind everything that they wrote.
@@ -66,20 +104,10 @@ impl Migration {
         let refused = |error| sql_error(DURING, error);
         // This session changes the catalogue itself.
         client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
+        gaps::none(client).await?;
         client.batch_execute(&statement(client, Some("on")).await?).await.map_err(refused)?;
-        let row = client.query_one("SELECT pg_catalog.clock_timestamp()::pg_catalog.text", &[]).await;
-        let closed: String = row.and_then(|row| row.try_get(0)).map_err(refused)?;
-        let deadline = Instant::now() + PATIENCE;
-        while !client.query(END_WRITERS, &[&closed]).await.map_err(refused)?.is_empty() {
-            if Instant::now() > deadline {
-                return Err(Error::Precondition {
-                    problem: format!("sessions of the source that may write have not ended in {PATIENCE:?}"),
-                    mend: "look who they are in pg_stat_activity, and end them; then the same command again"
-                        .to_owned(),
-                });
-            }
-            sleep(PAUSE).await;
-        }
+        end_writers(client).await?;
+        gaps::none(client).await?;
         let prepared = client.query_one(PREPARED, &[]).await.and_then(|row| row.try_get::<_, i64>(0));
         if prepared.map_err(refused)? > 0 {
             return Err(Error::Precondition {
@@ -106,16 +134,12 @@ impl Migration {
         flushed.map_err(|error| sql_error("while it flushed the source's log", error))?;
         self.source_end(source).await
     }
+}
 
-    /// Opens the source again, as it was before.
-    pub(super) async fn reopen_source(
-        &self,
-        source: &SqlConnection,
-        before: Option<&str>,
-    ) -> Result<(), Error> {
-        let client = source.client();
-        let refused = |error| sql_error("while it opened the source again", error);
-        client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
-        client.batch_execute(&statement(client, before).await?).await.map_err(refused)
-    }
+/// Opens a database again, as it was before.
+pub(super) async fn reopen(closed: &SqlConnection, before: Option<&str>) -> Result<(), Error> {
+    let client = closed.client();
+    let refused = |error| sql_error("while it opened the database again", error);
+    client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
+    client.batch_execute(&statement(client, before).await?).await.map_err(refused)
 }

@@ -36,6 +36,24 @@ impl Migration {
         snapshot::copied(self.target(), self.slot().as_str()).await
     }
 
+    /// Whether tables were copied at different positions, as when a copy was interrupted.
+    pub(super) async fn is_uneven(&self) -> Result<bool, Error> {
+        let copied = snapshot::copied(self.target(), self.slot().as_str()).await?;
+        Ok(copied.windows(2).any(|pair| matches!(pair, [one, other] if one.lsn != other.lsn)))
+    }
+
+    /// Brings tables that were copied at different positions to the last of them.
+    pub(super) async fn even_out(&self) -> Result<(), Error> {
+        if !self.is_uneven().await? {
+            return Ok(());
+        }
+        let copied = snapshot::copied(self.target(), self.slot().as_str()).await?;
+        let last = copied.iter().map(|table| table.lsn).max().unwrap_or(Lsn::ZERO);
+        // What commits at that very position isn't in the snapshot.
+        let last = Lsn::new(u64::from(last).saturating_sub(1));
+        self.follow_to(&copied, Some(last), std::future::pending()).await.map(drop)
+    }
+
     /// Applies what has come up to a position, or what comes until `shutdown` is ready.
     pub(super) async fn follow_to(
         &self,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Migration;
 use super::lead::Lead;
+use super::state::{Phase, State};
 use super::verify::Snapshots;
 use crate::Lsn;
 use crate::connection::{Connection, SlotName, SlotOptions, Snapshot, SqlConnection, sql_error};
@@ -24,12 +25,19 @@ pub struct Held {
     lsn: Lsn,
     source: (Connection, String),
     target: (SqlConnection, String),
+    /// Whether something had to be applied to get there.
+    came: bool,
 }
 
 impl Held {
     /// The position of the source that both show: all that committed before, and nothing else.
     pub fn lsn(&self) -> Lsn {
         self.lsn
+    }
+
+    /// Whether the target lacked something before it was brought there.
+    pub(super) fn came(&self) -> bool {
+        self.came
     }
 
     /// Both, for whoever compares.
@@ -44,13 +52,29 @@ impl Migration {
     ///
     /// # Errors
     ///
-    /// [`Error::Precondition`] when the copy isn't whole, or nobody gives way; [`Error::Timeout`] when a transaction of the source
+    /// [`Error::Precondition`] when the copy isn't whole, nobody gives way, or the migration is cut over; [`Error::Timeout`] when a transaction of the source
     /// goes on for longer than two minutes; what following may end in.
     pub async fn hold(&self) -> Result<Held, Error> {
         let lead = Lead::take(self, PATIENCE).await?;
+        self.is_still_led_by_the_source().await?;
         let held = self.hold_led().await?;
         drop(lead);
         Ok(held)
+    }
+
+    /// From when the stream back is armed, what comes from the source may be what it was brought from the target: applied there
+    /// again, it would undo what was written since.
+    async fn is_still_led_by_the_source(&self) -> Result<(), Error> {
+        let target = self.connect_target().await?;
+        let state = State::read(target.client(), self.slot().as_str()).await?;
+        let Some(State { phase: Phase::Armed | Phase::Open, .. }) = state else { return Ok(()) };
+        Err(Error::Precondition {
+            problem: format!(
+                "the migration \"{}\" is cut over: nothing more may come from the source",
+                self.slot()
+            ),
+            mend: "with a stream back, compare in its direction, by its slot and publication".to_owned(),
+        })
     }
 
     /// The same for whoever has the lead.
@@ -63,7 +87,7 @@ impl Migration {
         let (lsn, source_snapshot) = (slot.consistent_point(), slot.export_snapshot().await?);
         // What commits at that very position isn't in the snapshot.
         let last = Lsn::new(u64::from(lsn).saturating_sub(1));
-        self.follow_to(&copied, Some(last), std::future::pending()).await?;
+        let followed = self.follow_to(&copied, Some(last), std::future::pending()).await?;
         let target = self.connect_target().await?;
         let exported = async {
             let client = target.client();
@@ -72,7 +96,12 @@ impl Migration {
             client.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await?.try_get(0)
         };
         let target_snapshot = exported.await.map_err(|error| sql_error("while it held the target", error))?;
-        Ok(Held { lsn, source: (source, source_snapshot), target: (target, target_snapshot) })
+        Ok(Held {
+            lsn,
+            source: (source, source_snapshot),
+            target: (target, target_snapshot),
+            came: followed.changes > 0,
+        })
     }
 }
 

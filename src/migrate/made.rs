@@ -34,6 +34,8 @@ pub(crate) enum Made {
     PostData,
     /// The setting that closes the source's database to writers. The object is what it was set to before.
     Fence,
+    /// The same of the target's database: a cutover in the other direction has closed it, and the one back is to open it.
+    Closed,
 }
 
 impl Made {
@@ -44,6 +46,7 @@ impl Made {
             Self::PreData => "pre-data",
             Self::PostData => "post-data",
             Self::Fence => "fence",
+            Self::Closed => "closed",
         }
     }
 }

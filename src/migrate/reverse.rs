@@ -36,6 +36,41 @@ pub(super) fn plan(migration: &Migration) -> String {
     )
 }
 
+/// What the target has to have for it, by the doctor's ids. All else is there: the tables, the rows and the way to both sides.
+const NEEDED: [&str; 7] = [
+    "wal-level",
+    "replication-slots",
+    "wal-senders",
+    "replication-connection",
+    "replication-role",
+    "create-right",
+    "replica-identity",
+];
+
+/// Looks whether the target can send, and can be written to while it does: before anything is closed for it.
+pub(super) async fn check(migration: &Migration) -> Result<(), Error> {
+    let back = migration.reversed()?;
+    let copied = snapshot::copied(migration.target(), migration.slot().as_str()).await?;
+    let is_copied = |subject: Option<&str>| {
+        copied.iter().any(|table| {
+            let name = format!("{}.{}", super::identifier(&table.schema), super::identifier(&table.table));
+            subject == Some(name.as_str())
+        })
+    };
+    let report = back.examine(&super::doctor::Options::new()).await?;
+    let mut found = report.findings.iter().filter(|finding| {
+        finding.severity == super::doctor::Severity::Error
+            && NEEDED.contains(&finding.id)
+            && (finding.id != "replica-identity" || is_copied(finding.subject.as_deref()))
+    });
+    let Some(first) = found.next() else { return Ok(()) };
+    let subject = first.subject.as_deref().map(|subject| format!("{subject}: ")).unwrap_or_default();
+    Err(Error::Precondition {
+        problem: format!("no stream back can be armed: {}: {subject}{}", first.id, first.reason),
+        mend: first.mend.clone().unwrap_or_else(|| "mend it, or cut over without a stream back".to_owned()),
+    })
+}
+
 /// Makes the stream back, afresh: what came through an earlier one is what was applied here meanwhile.
 pub(super) async fn arm(
     migration: &Migration,
@@ -48,6 +83,10 @@ pub(super) async fn arm(
     let (client, name) = (source.client(), back.slot());
     client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
     made::prepare_made(client).await?;
+    // A cutover back is to open what this one has closed.
+    for before in made::made(target.client(), migration.slot(), Made::Fence).await? {
+        made::record_made(client, name, Made::Closed, &before).await?;
+    }
     made::record_made(client, name, Made::Publication, back.publication()).await?;
     let publication = publication(migration, source, &back, &copied).await?;
     target.client().batch_execute(&publication).await.map_err(refused)?;

@@ -1,7 +1,6 @@
 //! From nothing to following: the publication, the slot, the copy, and what comes behind it.
 
 use std::future::Future;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Migration;
+use super::carried::Carried;
 use super::guard::{Advice, Guard};
 use super::hold::temporary_name;
 use super::lead::Lead;
@@ -79,18 +79,10 @@ pub enum Outcome {
 pub struct Run {
     migration: Migration,
     jobs: usize,
-    schema: Option<Schema>,
+    schema: Option<Carried>,
     goal: Goal,
     guard: Option<Guard>,
     monitor: Monitor,
-}
-
-/// How the schema is carried.
-#[derive(Debug)]
-struct Schema {
-    options: SchemaOptions,
-    /// The dump.
-    archive: PathBuf,
 }
 
 /// What a run does just now.
@@ -161,7 +153,7 @@ impl Run {
     /// kept in `folder`, or in one of the slot's name in the current one.
     pub fn schema(mut self, options: SchemaOptions, folder: Option<PathBuf>) -> Self {
         let folder = folder.unwrap_or_else(|| PathBuf::from(self.migration.slot().as_str()));
-        self.schema = Some(Schema { options, archive: folder.join("schema.dump") });
+        self.schema = Some(Carried::new(options, folder));
         self
     }
 
@@ -242,6 +234,10 @@ impl Run {
         }
         if self.goal == Goal::Copy {
             let copied = snapshot::copied(migration.target(), name).await?;
+            // Without the slot, an earlier call has done it.
+            if !made::made(target.client(), migration.slot(), Made::Slot).await?.is_empty() {
+                migration.even_out().await?;
+            }
             migration.carry_sequences(0).await?;
             migration.drop_slot().await?;
             let lsn = copied.iter().map(|table| table.lsn).max().unwrap_or(Lsn::ZERO);
@@ -258,19 +254,15 @@ impl Run {
                 .await?;
         }
         State { phase: Phase::Copy, fence: None }.write(target.client(), name).await?;
+        let mut carried = None;
         if let Some(schema) = &self.schema {
             self.monitor.enter(Stage::Schema);
-            schema.make_folder()?;
-            if !schema.archive.exists() {
-                migration.dump_schema(&schema.options, &schema.archive).await?;
-            }
-            migration.apply_pre_data(&schema.options, &schema.archive).await?;
+            carried = Some((schema, schema.make_tables(migration, source, target).await?));
         }
         self.copy(target).await?;
-        if let Some(schema) = &self.schema {
+        if let Some((schema, archive)) = carried {
             self.monitor.enter(Stage::Indexes);
-            let jobs = NonZeroUsize::new(self.jobs).unwrap_or(NonZeroUsize::MIN);
-            migration.apply_post_data(&schema.options, &schema.archive, jobs).await?;
+            schema.make_indexes(migration, &archive, self.jobs).await?;
         }
         let analyzed = target.client().batch_execute("ANALYZE").await;
         analyzed.map_err(|error| sql_error("while it took statistics of the target", error))?;
@@ -376,7 +368,12 @@ impl Run {
                         copied => copied?,
                     }
                 }
-                Turn::Wanted => lead.give_way().await?,
+                Turn::Wanted => tokio::select! {
+                    biased;
+                    // Whoever has the lead may keep it for long.
+                    () = &mut shutdown => return Ok(Outcome::Stopped),
+                    given = lead.give_way() => given?,
+                },
                 Turn::Lost(error) => {
                     trace::warn!(error = %error.with_causes(), "the session that has the lead was lost");
                     drop(error);
@@ -451,14 +448,6 @@ impl Run {
     async fn tend(&self) -> Result<bool, Error> {
         self.migration.carry_sequences(0).await?;
         Ok(!self.is_copied().await?)
-    }
-}
-
-impl Schema {
-    fn make_folder(&self) -> Result<(), Error> {
-        let Some(folder) = self.archive.parent() else { return Ok(()) };
-        std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Io { during: format!("making the folder {}", folder.display()), source })
     }
 }
 

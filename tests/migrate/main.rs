@@ -8,6 +8,7 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+mod fence;
 mod kills;
 #[path = "../program/mod.rs"]
 mod program;
@@ -15,4 +16,5 @@ mod steps;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
+mod uneven;
 mod world;

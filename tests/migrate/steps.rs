@@ -15,7 +15,7 @@ fn world() -> World {
 }
 
 /// Runs it; it must fail, and say this.
-fn refused(world: &World, words: &[&str], expected: &str) -> Output {
+pub(crate) fn refused(world: &World, words: &[&str], expected: &str) -> Output {
     let output = command(world, words).output().expect("migrate can be run");
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");
@@ -23,7 +23,7 @@ fn refused(world: &World, words: &[&str], expected: &str) -> Output {
     output
 }
 
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < deadline, "waited for {what}");

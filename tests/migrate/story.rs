@@ -140,7 +140,7 @@ fn tell(from: &Server, to: &Server, carries_schema: bool) {
 }
 
 /// From the target to the source.
-fn reversed(world: &World, words: &[&str]) -> Command {
+pub(crate) fn reversed(world: &World, words: &[&str]) -> Command {
     let mut command = migrate();
     let (first, options) = words.split_first().expect("a command");
     let [source, target] = [&world.target, &world.source].map(|cluster| cluster.conninfo(DATABASE));

@@ -32,9 +32,9 @@ pub(super) async fn pre_data(migration: &Migration, archive: &Archive) -> Result
 pub(super) async fn post_data(
     migration: &Migration,
     archive: &Archive,
+    items: Vec<Item>,
     jobs: NonZeroUsize,
 ) -> Result<Applied, Error> {
-    let items = archive.items(Section::PostData).await?;
     let mut idle = Vec::new();
     for _ in 0..jobs.get().min(items.len()) {
         idle.push(migration.connect_target().await?);

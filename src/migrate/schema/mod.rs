@@ -171,7 +171,20 @@ impl Migration {
         jobs: NonZeroUsize,
     ) -> Result<Applied, Error> {
         let archive = self.archive(options, archive).await?;
-        apply::post_data(self, &archive, jobs).await
+        let items = archive.items(Section::PostData).await?;
+        apply::post_data(self, &archive, items, jobs).await
+    }
+
+    /// Of the second half what holds for each table by itself, and finds its rows: for tables that are not of one moment yet.
+    pub(super) async fn apply_keys(
+        &self,
+        options: &SchemaOptions,
+        archive: &Path,
+        jobs: NonZeroUsize,
+    ) -> Result<Applied, Error> {
+        let archive = self.archive(options, archive).await?;
+        let items = plan::keys(archive.items(Section::PostData).await?);
+        apply::post_data(self, &archive, items, jobs).await
     }
 
     async fn archive(&self, options: &SchemaOptions, path: &Path) -> Result<Archive, Error> {

@@ -71,6 +71,19 @@ fn is_late(item: &Item) -> bool {
     ["EVENT TRIGGER ", "MATERIALIZED VIEW DATA "].iter().any(|kind| item.label.starts_with(kind))
 }
 
+/// Indexes, and what is unique or excluded by one; without what depends on anything else.
+pub(super) fn keys(mut items: Vec<Item>) -> Vec<Item> {
+    let is_key = |item: &Item| ["INDEX ", "CONSTRAINT "].iter().any(|kind| item.label.starts_with(kind));
+    let mut others: BTreeSet<u32> = items.iter().filter(|item| !is_key(item)).map(|item| item.id).collect();
+    // In the archive's order: what something depends on stands before it.
+    items.retain(|item| {
+        let is_left_out = !is_key(item) || item.needs.iter().any(|id| others.contains(id));
+        others.extend(is_left_out.then_some(item.id));
+        !is_left_out
+    });
+    items
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +140,22 @@ mod tests {
             item(13, "INDEX public i o", &[4]),
         ];
         assert_eq!(rounds(&items), [vec![13], vec![10, 11], vec![12]]);
+    }
+
+    #[test]
+    fn keys_are_what_holds_for_a_table_by_itself() {
+        let items = vec![
+            item(10, "CONSTRAINT public t t_pkey o", &[1]),
+            item(11, "INDEX public t_a o", &[1]),
+            item(12, "FK CONSTRAINT public u u_t o", &[10, 1, 2]),
+            item(13, "CHECK CONSTRAINT public u u_check o", &[2]),
+            item(14, "INDEX ATTACH public p_a o", &[11]),
+            item(15, "INDEX public odd o", &[13]),
+            item(16, "INDEX public odder o", &[15]),
+            item(17, "TRIGGER public t t_late o", &[1]),
+        ];
+        let keys: Vec<u32> = keys(items).into_iter().map(|item| item.id).collect();
+        assert_eq!(keys, [10, 11, 14]);
     }
 
     #[test]

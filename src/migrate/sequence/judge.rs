@@ -24,7 +24,8 @@ pub(super) fn judge(source: (&Sequence, Position), target: (&Sequence, Position)
     }
     let exactly = source.cycle && target.cycle;
     let in_range = (target.min..=target.max).contains(&at.last_value);
-    let goal = if in_range { with_margin(source.increment, at, target, margin) } else { at };
+    // One that takes the source's position exactly takes no margin: it would look out of place ever after.
+    let goal = if in_range && !exactly { with_margin(source.increment, at, target, margin) } else { at };
     if goal == target_at {
         return Verdict::Level;
     }

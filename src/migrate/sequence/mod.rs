@@ -19,8 +19,8 @@
 //! * While writers may still run, a *margin* of so many calls of `nextval` is added; a crash may make the source's own
 //!   sequence jump 32 values, too. The margin takes at most half of what is left before `MAXVALUE` (or `MINVALUE`), so that
 //!   it never uses a sequence up.
-//! * A sequence with `CYCLE` on both sides takes the source's position exactly, even if that lies behind: whether it does, or
-//!   has come round, nobody can tell.
+//! * A sequence with `CYCLE` on both sides takes the source's position exactly, without a margin and even if that lies behind:
+//!   whether it does, or has come round, nobody can tell.
 //! * A definition that differs is told, and never changed. Where the target counts the other way, or can't count as
 //!   far, it is not moved, and stays among those that are behind.
 //!

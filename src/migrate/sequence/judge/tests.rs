@@ -79,6 +79,8 @@ fn a_cycle_takes_the_exact_position() {
     let round = sequence(1, 1, 100, true);
     assert_eq!(both(&round, called(3), called(98), 0), Verdict::Behind(called(3)));
     assert_eq!(both(&round, called(99), called(98), 50), Verdict::Behind(called(99)), "not across its end");
+    assert_eq!(both(&round, called(3), called(98), 32), Verdict::Behind(called(3)), "no margin");
+    assert_eq!(both(&round, called(3), called(3), 32), Verdict::Level, "so that it is level ever after");
     let straight = sequence(1, 1, 100, false);
     assert_eq!(judge((&round, called(3)), (&straight, called(98)), 0), Verdict::Ahead);
 }
