@@ -13,7 +13,7 @@ pub enum Snapshot {
     /// Under a name that other connections can adopt, until the next command on the creating connection.
     Export,
     /// For the creating connection itself, in a transaction that lasts until its next command after the slot is let
-    /// go. From within it can be exported to any number of connections: [`CreatedSlot::export_snapshot`].
+    /// go. From within it can be exported to any number of connections: [`CreatedSlot::export_snapshot`](super::CreatedSlot::export_snapshot).
     Use,
     /// There is none. Right for whoever wants only what changes from now on.
     #[default]
