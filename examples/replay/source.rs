@@ -122,7 +122,7 @@ async fn connect(config: &Config) -> Result<Connection, Error> {
 
 async fn stop_at(arguments: &Arguments, connection: &mut Connection) -> Result<Option<Lsn>, Error> {
     if arguments.stop_at_current {
-        return Ok(Some(connection.identify_system().await?.wal_flushed));
+        return connection.committed_position().await.map(Some);
     }
     Ok(arguments.stop_at)
 }

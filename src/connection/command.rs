@@ -1,14 +1,27 @@
 //! Commands and their answers, by the simple query protocol: a walsender knows no other.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{DataRowBody, Message};
+use tokio::time::{Instant, sleep};
 
 use super::codec::{BackendMessage, FrontendMessage};
 use super::{Connection, auth};
 use crate::error::Error;
 use crate::quote;
 use crate::{Lsn, Oid};
+
+/// Where the next record of the log goes; a standby writes none. And how long a commit may wait for the disk: three rounds
+/// of the process that writes it, says the manual.
+const INSERTED: &str = "SELECT CASE WHEN NOT pg_catalog.pg_is_in_recovery() \
+     THEN pg_catalog.pg_current_wal_insert_lsn() END, \
+     (SELECT 3 * setting::pg_catalog.int8 FROM pg_catalog.pg_settings WHERE name = 'wal_writer_delay')";
+
+/// For a server that has much to do, and between two looks.
+const GRACE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// One row, as text.
 #[derive(Debug, Clone)]
@@ -69,7 +82,8 @@ pub struct SystemIdentity {
     pub system_id: u64,
     /// Grows by one with each promotion.
     pub timeline: u32,
-    /// How far the log is on disk here; on a standby, how far it is replayed.
+    /// How far the log is on disk here; on a standby, how far it is replayed. What has committed without waiting for the
+    /// disk may lie behind it: see [`committed_position`](Connection::committed_position).
     pub wal_flushed: Lsn,
     /// The database that this connection is to.
     pub database: String,
@@ -96,6 +110,38 @@ impl Connection {
             wal_flushed: row.parsed(2)?.ok_or_else(missing)?,
             database: row.required(3)?.to_owned(),
         })
+    }
+
+    /// Where the log ends on disk, once all that has committed by now is there: a position to
+    /// [stop at](crate::ReplicationStream::stop_at) behind it.
+    ///
+    /// What committed with `synchronous_commit = off` is seen by everyone, but reaches the disk up to three times
+    /// [`wal_writer_delay`](https://www.postgresql.org/docs/current/wal-async-commit.html) later, and a stream only from
+    /// there: [`identify_system`](Self::identify_system) says what is on disk at that moment, this waits. On a standby
+    /// it is how far that has replayed.
+    ///
+    /// ```no_run
+    /// # async fn example(connection: &mut walferry::Connection) -> Result<(), walferry::Error> {
+    /// let now = connection.committed_position().await?;
+    /// println!("everything that was committed lies before {now}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn committed_position(&mut self) -> Result<Lsn, Error> {
+        self.end_transaction().await?;
+        let row = self.query_one(INSERTED).await?;
+        let inserted: Option<Lsn> = row.parsed(0)?;
+        let delay = row.parsed(1)?.map_or(Duration::ZERO, Duration::from_millis);
+        // Where nothing is missing, the next record's place may still be the further one: behind the header of a page
+        // that isn't begun.
+        let deadline = Instant::now() + delay + GRACE;
+        loop {
+            let flushed = self.identify_system().await?.wal_flushed;
+            if inserted.is_none_or(|inserted| flushed >= inserted) || Instant::now() >= deadline {
+                return Ok(flushed);
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// The value of a server setting, as `SHOW` prints it.

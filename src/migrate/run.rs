@@ -223,7 +223,7 @@ impl Run {
         let (migration, name) = (&self.migration, self.migration.slot().as_str());
         let (source, target) = (migration.connect_source().await?, migration.connect_target().await?);
         let until = match self.goal {
-            Goal::Current => Some(migration.source_end(&source).await?),
+            Goal::Current => Some(migration.source_end_flushed(&source).await?),
             Goal::Copy | Goal::Follow => None,
         };
         let state = State::read(target.client(), name).await?;

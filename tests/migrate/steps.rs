@@ -33,6 +33,22 @@ pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 
 const COUNT: &str = "SELECT count(*) FROM bulk";
 
+/// Everyone sees what has committed, while the stream gets it only from the disk.
+#[test]
+fn up_to_now_includes_what_committed_without_waiting_for_the_disk() {
+    let world = world();
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    for setting in ["synchronous_commit = off", "wal_writer_delay = '5s'"] {
+        world.source.psql(DATABASE, &format!("ALTER SYSTEM SET {setting}"));
+    }
+    world.source.psql(DATABASE, "SELECT pg_reload_conf()");
+    for id in 1..=2 {
+        world.source.psql(DATABASE, &format!("INSERT INTO bulk VALUES (-{id}, 'late')"));
+        run(&mut command(&world, &["run", "--stop-at-current"]));
+        assert_eq!(world.target.psql(DATABASE, "SELECT count(*) FROM bulk WHERE id < 0"), id.to_string());
+    }
+}
+
 #[test]
 fn sides_that_differ_are_not_cut_over_and_the_way_back_is_open() {
     let world = world();

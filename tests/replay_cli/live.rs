@@ -35,6 +35,18 @@ fn a_temporary_slot_dies_with_the_program() {
     }
 }
 
+/// Everyone sees what has committed, while the stream gets it only from the disk.
+#[test]
+fn up_to_now_includes_what_committed_without_waiting_for_the_disk() {
+    let settings = [("synchronous_commit", "off"), ("wal_writer_delay", "1s")];
+    let cluster = support::newest().start_with(&settings);
+    prepare(&cluster);
+    for id in 1..=2 {
+        insert(&cluster, id);
+        assert_eq!(inserted(&stdout(&run(&mut up_to_now(&cluster)))), [id]);
+    }
+}
+
 /// What an earlier run wrote was acknowledged, and does not come again: the next one must not wipe it out.
 #[test]
 fn an_output_file_is_added_to_by_the_next_run() {
