@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Migration;
+use super::hold::last_before;
 use super::state::{Phase, State};
 use crate::connection::Connection;
 use crate::error::Error;
@@ -49,9 +50,7 @@ impl Migration {
         }
         let copied = snapshot::copied(self.target(), self.slot().as_str()).await?;
         let last = copied.iter().map(|table| table.lsn).max().unwrap_or(Lsn::ZERO);
-        // What commits at that very position isn't in the snapshot.
-        let last = Lsn::new(u64::from(last).saturating_sub(1));
-        self.follow_to(&copied, Some(last), std::future::pending()).await.map(drop)
+        self.follow_to(&copied, Some(last_before(last)), std::future::pending()).await.map(drop)
     }
 
     /// Applies what has come up to a position, or what comes until `shutdown` is ready.

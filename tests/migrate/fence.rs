@@ -133,6 +133,7 @@ fn a_sequence_that_cycles_does_not_keep_the_target_from_being_opened() {
     world.source.psql(DATABASE, "SELECT nextval('rounds')");
     run(&mut command(&world, &["run", "--stop-at-current"]));
     run(&mut command(&world, &["cutover"]));
+    run(&mut command(&world, &["verify"]));
     assert_eq!(world.target.psql(DATABASE, "SELECT nextval('rounds')"), "2");
 }
 
@@ -142,6 +143,7 @@ fn what_was_brought_back_is_not_applied_once_more_by_who_verifies() {
     let world = world();
     run(&mut command(&world, &["run", "--stop-at-current"]));
     run(&mut command(&world, &["cutover", "--reverse"]));
+    run(&mut command(&world, &["verify"]));
     world.target.psql(DATABASE, "UPDATE bulk SET body = 'first' WHERE id = 1");
     run(&mut reversed(&world, &with("run", &[BACK.as_slice(), &["--stop-at-current"]].concat())));
     world.target.psql(DATABASE, "UPDATE bulk SET body = 'second' WHERE id = 1");
