@@ -21,6 +21,9 @@
 //! its server knows that text of a type that an extension made, and of the name of an object (`regclass` and its kin,
 //! which are numbers in binary): such a value is an error, [`SqlError::Binary`].
 //!
+//! A generated column that the publication sends (`publish_generated_columns`, from 18 on) is assigned as any other: where the
+//! target generates it, too, psql stops at the first.
+//!
 //! The script runs with `session_replication_role = replica`, as the server's own subscription does: what triggers
 //! and cascades did on the source comes as changes of its own. A user who may not set that is warned: triggers fire
 //! and foreign keys are checked, the deferrable ones at the end of the transaction.
