@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 use super::Migration;
 use super::lead::Lead;
 use super::made::{self, Made};
+use super::publication::is_published;
 use crate::connection::{Connection, InUse, sql_error};
 use crate::error::Error;
 
@@ -40,9 +41,11 @@ impl Migration {
         let opened = source.client().batch_execute("SET default_transaction_read_only = off").await;
         opened.map_err(|error| sql_error(DURING, error))?;
         for publication in made::made(client, self.slot(), Made::Publication).await? {
-            let sql = format!("DROP PUBLICATION IF EXISTS {}", super::identifier(&publication));
-            source.client().batch_execute(&sql).await.map_err(|error| sql_error(DURING, error))?;
-            dropped.push(format!("source: the publication {publication}"));
+            if is_published(&source, &publication).await? {
+                let sql = format!("DROP PUBLICATION IF EXISTS {}", super::identifier(&publication));
+                source.client().batch_execute(&sql).await.map_err(|error| sql_error(DURING, error))?;
+                dropped.push(format!("source: the publication {publication}"));
+            }
         }
         forget(self, client).await?;
         dropped.push(format!("target: what was kept under the name {}", self.slot()));

@@ -13,7 +13,7 @@ use super::made::{self, Made};
 use super::reverse;
 use super::state::{Phase, State};
 use super::verify::{Verify, VerifyReport};
-use super::{Migration, fence, gaps};
+use super::{Migration, fence};
 use crate::Lsn;
 use crate::connection::SqlConnection;
 use crate::error::Error;
@@ -157,7 +157,7 @@ impl Cutover {
         let mut state = self.state(&target).await?;
         if state.phase == Phase::Follow {
             // Before anything is closed for it.
-            gaps::none(source.client()).await?;
+            self.migration.nobody_passes_the_fence().await?;
             if self.reverse {
                 reverse::check(&self.migration).await?;
             }

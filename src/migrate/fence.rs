@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Client;
 
-use super::{Migration, gaps};
+use super::Migration;
 use crate::Lsn;
 use crate::connection::{SqlConnection, sql_error};
 use crate::error::Error;
@@ -33,9 +33,6 @@ const STARTING: &str = "SELECT pid || ' ' || virtualtransaction FROM pg_catalog.
      WHERE locktype = 'object' AND classid = 'pg_catalog.pg_database'::pg_catalog.regclass \
      AND objid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
      AND mode = 'RowExclusiveLock' AND granted AND pid <> pg_catalog.pg_backend_pid()";
-
-const PREPARED: &str = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts \
-     WHERE database = pg_catalog.current_database()";
 
 const END: &str = "SELECT pg_catalog.pg_current_wal_flush_lsn()::pg_catalog.text";
 
@@ -104,18 +101,10 @@ impl Migration {
         let refused = |error| sql_error(DURING, error);
         // This session changes the catalogue itself.
         client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
-        gaps::none(client).await?;
+        self.nobody_passes_the_fence().await?;
         client.batch_execute(&statement(client, Some("on")).await?).await.map_err(refused)?;
         end_writers(client).await?;
-        gaps::none(client).await?;
-        let prepared = client.query_one(PREPARED, &[]).await.and_then(|row| row.try_get::<_, i64>(0));
-        if prepared.map_err(refused)? > 0 {
-            return Err(Error::Precondition {
-                problem: "the source has prepared transactions, which may commit at any time".to_owned(),
-                mend: "COMMIT PREPARED or ROLLBACK PREPARED what pg_prepared_xacts lists; then the same command again"
-                    .to_owned(),
-            });
-        }
+        self.nobody_passes_the_fence().await?;
         self.source_end_flushed(source).await
     }
 

@@ -10,13 +10,13 @@
 //!
 //! [The guide](crate::guide::migration) tells how, and what each step relies on.
 
+mod begin;
 mod carried;
 mod cleanup;
 mod cutover;
 pub mod doctor;
 mod fence;
 mod follow;
-mod gaps;
 pub mod guard;
 mod hold;
 mod lead;

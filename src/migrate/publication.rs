@@ -1,6 +1,7 @@
-//! The publication and the slot of a migration, made where there is none.
+//! The publication of a migration, made where there is none.
 
 use super::Migration;
+use super::made::{self, Made};
 use crate::connection::{SqlConnection, sql_error};
 use crate::error::Error;
 
@@ -18,23 +19,40 @@ const DURING: &str = "while it made the publication";
 
 impl Migration {
     /// Makes the publication, if there is none: of all tables, those to come among them; or, for a role that may not do that, of
-    /// those that there are. Whether it was made.
-    pub(super) async fn make_publication(&self, source: &SqlConnection) -> Result<bool, Error> {
+    /// those that there are.
+    pub(super) async fn make_publication(
+        &self,
+        source: &SqlConnection,
+        target: &SqlConnection,
+    ) -> Result<(), Error> {
         let client = source.client();
-        let name = super::identifier(self.publication());
-        let made = async {
-            if client.query_one(EXISTS, &[&self.publication()]).await?.try_get(0)? {
-                return Ok(false);
+        if is_published(source, self.publication()).await? {
+            return Ok(());
+        }
+        let tables = async {
+            if client.query_one(MAY_ALL, &[]).await?.try_get(0)? {
+                return Ok("ALL TABLES".to_owned());
             }
-            let tables = if client.query_one(MAY_ALL, &[]).await?.try_get(0)? {
-                "ALL TABLES".to_owned()
-            } else {
-                let rows = client.query(TABLES, &[]).await?;
-                let names: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-                format!("TABLE {}", names?.join(", "))
-            };
-            client.batch_execute(&format!("CREATE PUBLICATION {name} FOR {tables}")).await.map(|()| true)
+            let rows = client.query(TABLES, &[]).await?;
+            let names: Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+            Ok(format!("TABLE {}", names?.join(", ")))
         };
-        made.await.map_err(|error| sql_error(DURING, error))
+        let tables = tables.await.map_err(|error| sql_error(DURING, error))?;
+        // Before it is made: what is recorded and isn't there does no harm, and what is there unrecorded would be left behind.
+        made::record_made(target.client(), self.slot(), Made::Publication, self.publication()).await?;
+        let create = format!("CREATE PUBLICATION {} FOR {tables}", super::identifier(self.publication()));
+        let Err(error) = client.batch_execute(&create).await else { return Ok(()) };
+        // One of that name came in between. Of a session that was lost nobody knows what it has done.
+        if error.as_db_error().is_some() {
+            made::forget(target.client(), self.slot(), Made::Publication).await?;
+        }
+        Err(sql_error(DURING, error))
     }
+}
+
+/// Whether the source has a publication of that name.
+pub(super) async fn is_published(source: &SqlConnection, publication: &str) -> Result<bool, Error> {
+    let row = source.client().query_one(EXISTS, &[&publication]).await;
+    row.and_then(|row| row.try_get(0))
+        .map_err(|error| sql_error("while it looked for the publication", error))
 }

@@ -63,12 +63,7 @@ pub(super) async fn check(migration: &Migration) -> Result<(), Error> {
             && NEEDED.contains(&finding.id)
             && (finding.id != "replica-identity" || is_copied(finding.subject.as_deref()))
     });
-    let Some(first) = found.next() else { return Ok(()) };
-    let subject = first.subject.as_deref().map(|subject| format!("{subject}: ")).unwrap_or_default();
-    Err(Error::Precondition {
-        problem: format!("no stream back can be armed: {}: {subject}{}", first.id, first.reason),
-        mend: first.mend.clone().unwrap_or_else(|| "mend it, or cut over without a stream back".to_owned()),
-    })
+    found.next().map_or(Ok(()), |first| Err(first.refusal("no stream back can be armed")))
 }
 
 /// Makes the stream back, afresh: what came through an earlier one is what was applied here meanwhile.

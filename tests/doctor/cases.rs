@@ -235,6 +235,30 @@ pub(crate) fn rights() -> Vec<Case> {
     ]
 }
 
+/// But for `fence-sessions`.
+pub(crate) fn fences() -> Vec<Case> {
+    vec![
+        Case::new("fence-right").source("CREATE ROLE $R LOGIN REPLICATION").role(Source).subject("$R"),
+        Case::new("fence-role").source("CREATE ROLE $R LOGIN; ALTER ROLE $R SET default_transaction_read_only = 0").subject("$R"),
+        Case::new("fence-role")
+            .source("CREATE ROLE $R LOGIN; ALTER ROLE $R IN DATABASE $D SET default_transaction_read_only = off")
+            .subject("$R"),
+        Case::new("fence-subscription")
+            .source(
+                "CREATE SUBSCRIPTION $N CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false, slot_name = 's');
+                 ALTER SUBSCRIPTION $N ENABLE",
+            )
+            .subject("$N")
+            .afterwards("ALTER SUBSCRIPTION $N SET (slot_name = NONE); DROP SUBSCRIPTION $N"),
+        Case::new("fence-prepared")
+            .source(
+                "SELECT pg_create_logical_replication_slot('slot', 'pgoutput'); BEGIN; INSERT INTO $T VALUES (1);
+                 PREPARE TRANSACTION 'g''id {x}'",
+            )
+            .subject("'g''id {x}'"),
+    ]
+}
+
 pub(crate) fn publications() -> Vec<Case> {
     vec![
         Case::new("publication-missing").subject("$P"),

@@ -35,6 +35,7 @@ fn every_check_has_a_database_that_fails_it() {
         cases::tables(),
         cases::columns(),
         cases::keys(),
+        cases::fences(),
     ];
     let mut tried: BTreeSet<&str> = topics.iter().flatten().map(|case| case.id).collect();
     tried.extend(servers::TRIED);
@@ -57,6 +58,11 @@ fn what_is_wrong_with_a_server_is_found_and_mended() {
 #[test]
 fn museum_18_rights_that_are_missing_and_row_security_are_found_and_mended() {
     each_is_gone_when_the_advice_is_followed(&cases::rights());
+}
+
+#[test]
+fn who_could_write_behind_the_fence_of_a_cutover_is_found_and_kept_from_it() {
+    each_is_gone_when_the_advice_is_followed(&cases::fences());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::pooler::Pooler;
 use crate::support::{Cluster, Server, on_each_server};
 
 /// What is tried here and in `main.rs`.
-pub(crate) const TRIED: [&str; 12] = [
+pub(crate) const TRIED: [&str; 13] = [
     "wal-level",
     "replication-slots",
     "wal-senders",
@@ -22,6 +22,7 @@ pub(crate) const TRIED: [&str; 12] = [
     "same-database",
     "target-older",
     "disk-size",
+    "fence-sessions",
 ];
 
 fn ids(report: &Report) -> Vec<&'static str> {
@@ -121,5 +122,34 @@ fn one_database_on_both_sides_is_told() {
         let found =
             |target| of(&examine(&migration(a.clone(), target), &Options::new()), "same-database").len();
         assert_eq!([found(a.clone()), found(b), found(c)], [1, 0, 0]);
+    });
+}
+
+/// And told how to: a superuser's sessions no right ends but his own.
+#[test]
+fn who_may_not_see_and_end_all_sessions_is_told() {
+    const ID: &str = "fence-sessions";
+    on_each_server(|server| {
+        let (source, target) = (patient(server, &[]), patient(server, &[]));
+        source.psql("postgres", "CREATE ROLE mover LOGIN REPLICATION; CREATE ROLE app LOGIN");
+        let migration =
+            migration(config(&source, "postgres", "mover"), config(&target, "postgres", "postgres"));
+        let found = || of(&examine(&migration, &Options::new()), ID);
+        assert_eq!(found(), []);
+        let app = source.conninfo("postgres").replace("user=postgres", "user=app");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let connected = runtime.block_on(tokio_postgres::connect(&app, tokio_postgres::NoTls));
+        let (client, connection) = connected.unwrap();
+        let connection = runtime.spawn(connection);
+        let mend = found().remove(0).mend.unwrap();
+        assert_eq!(mend, "GRANT pg_read_all_stats, pg_signal_backend TO mover");
+        source.psql("postgres", &mend);
+        assert_eq!(found(), []);
+        let session = source.session("postgres");
+        let mend = found().remove(0).mend.unwrap();
+        assert!(mend.starts_with("-- a superuser's sessions"), "{mend}");
+        drop((session, client));
+        runtime.block_on(connection).unwrap().unwrap();
     });
 }

@@ -158,7 +158,9 @@ fn prepared_transactions_of_the_source_keep_it_from_being_cut_over() {
     let world = World::on(newest.start_with(&settings), newest.start_with(&settings), 200, true);
     run(&mut command(&world, &["run", "--stop-at-current"]));
     world.source.psql(DATABASE, "BEGIN; INSERT INTO bulk VALUES (-7, ''); PREPARE TRANSACTION 'a b'");
-    refused(&world, &["cutover"], "prepared transactions");
+    refused(&world, &["cutover"], "ROLLBACK PREPARED 'a b'");
+    // Nothing is closed.
+    world.source.psql(DATABASE, "DELETE FROM bulk WHERE id = 1");
     world.source.psql(DATABASE, "COMMIT PREPARED 'a b'");
     run(&mut command(&world, &["cutover"]));
     world.assert_equal();

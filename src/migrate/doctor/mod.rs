@@ -13,6 +13,7 @@
 #![doc = include_str!("checks.md")]
 
 mod check;
+mod fence;
 mod link;
 mod look;
 mod publication;
@@ -76,9 +77,9 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 }
 
 fn checks() -> impl Iterator<Item = &'static Check> {
-    [server::CHECKS, link::CHECKS, rights::CHECKS, publication::CHECKS, tables::CHECKS, schema::CHECKS]
-        .into_iter()
-        .flatten()
+    let before = [server::CHECKS, link::CHECKS, rights::CHECKS];
+    let topics = [publication::CHECKS, tables::CHECKS, schema::CHECKS, fence::CHECKS];
+    before.into_iter().chain(topics).flatten()
 }
 
 impl Migration {
@@ -105,6 +106,21 @@ impl Migration {
             findings.extend(examiner.make(check).await?);
         }
         Ok(Report::new(findings))
+    }
+
+    /// Nobody could write to the source behind the fence of a cutover.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Precondition`] says who could, or what can't be seen.
+    pub(super) async fn nobody_passes_the_fence(&self) -> Result<(), Error> {
+        let mut examiner = Examiner::open(self, Given::new(self, &Options::new())).await?;
+        for check in fence::CHECKS {
+            if let Some(first) = examiner.make(check).await?.first() {
+                return Err(first.refusal("the source can't be closed to writers"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::Error;
+
 /// What an examination found: see [`Migration::examine`](crate::migrate::Migration::examine).
 ///
 /// Prints one finding after another, the worst first, each with what mends it.
@@ -83,6 +85,17 @@ impl fmt::Display for Report {
             return f.write_str("nothing stands in the way\n");
         }
         self.findings.iter().try_for_each(|finding| writeln!(f, "{finding}"))
+    }
+}
+
+impl Finding {
+    /// What can't be done while it is so.
+    pub(in crate::migrate) fn refusal(&self, what: &str) -> Error {
+        let subject = self.subject.as_deref().map(|subject| format!("{subject}: ")).unwrap_or_default();
+        Error::Precondition {
+            problem: format!("{what}: {}: {subject}{}", self.id, self.reason),
+            mend: self.mend.clone().unwrap_or_else(|| "see what `doctor` says".to_owned()),
+        }
     }
 }
 
