@@ -16,6 +16,9 @@ const TABLES: &str = "CREATE TABLE accounts (id int PRIMARY KEY, balance numeric
     CREATE TABLE history (id int, delta numeric, at timestamptz DEFAULT clock_timestamp()); ALTER TABLE history REPLICA IDENTITY FULL;
     CREATE TABLE scratch (id int);";
 
+/// Each writer's rest between two transactions: without it, most of the test's time would go into bringing what they write.
+const REST: Duration = Duration::from_millis(4);
+
 /// Writes until it is told to stop.
 async fn write(side: &Side, seed: u64, stop: &AtomicBool) {
     let client = side.connect().await;
@@ -35,6 +38,7 @@ async fn write(side: &Side, seed: u64, stop: &AtomicBool) {
         // The other writer may have been there first.
         let _ = client.batch_execute(&format!("BEGIN; {sql}; COMMIT")).await;
         let _ = client.batch_execute("ROLLBACK").await;
+        tokio::time::sleep(REST).await;
     }
 }
 
