@@ -139,3 +139,39 @@ fn a_table_that_inherits_since_the_program_began_is_not_truncated() {
     drop(running);
     assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "2,7");
 }
+
+/// A script that psql runs as it is written, and the sink for another server.
+#[test]
+fn a_row_of_a_table_that_inherits_since_the_program_began_is_left_alone() {
+    let cluster = source_and_target();
+    for database in ["postgres", "target"] {
+        let sql = "CREATE TABLE u (a int); ALTER TABLE u REPLICA IDENTITY FULL; ALTER TABLE t REPLICA IDENTITY FULL";
+        cluster.psql(database, sql);
+    }
+    cluster.psql("postgres", "ALTER PUBLICATION p ADD TABLE u");
+    cluster.psql("postgres", "SELECT pg_copy_logical_replication_slot('s', 'script')");
+    cluster.psql("postgres", "CREATE DATABASE copied TEMPLATE target");
+    let mut command = replay();
+    command.args(["--source", &cluster.conninfo("postgres"), "--slot", "script", "--publication", "p"]);
+    let mut writer = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut psql = Command::new("psql");
+    psql.args(["-Xq", "-d", &cluster.conninfo("copied")]).stdin(writer.0.stdout.take().unwrap());
+    let psql = Running(psql.stdout(Stdio::null()).spawn().unwrap());
+    let mut command = from(&cluster);
+    into(&mut command, &cluster, "target").stderr(Stdio::null());
+    let applies = Running(command.spawn().unwrap());
+    let rows = |database: &str, rows: &str| {
+        let sql = format!("SELECT concat(count(*), ' of ', (SELECT count(*) FROM {rows} u)) FROM u");
+        cluster.psql(database, &sql)
+    };
+    let both = |found: &str| ["target", "copied"].iter().all(|database| rows(database, "ONLY") == found);
+    cluster.psql("postgres", "INSERT INTO u VALUES (1), (1)");
+    wait_for("the first rows", || both("2 of 2"));
+    for database in ["postgres", "target", "copied"] {
+        // First in the order of the heap, if it were looked into.
+        cluster.psql(database, "CREATE TABLE heir () INHERITS (u); INSERT INTO heir VALUES (1), (1)");
+    }
+    cluster.psql("postgres", "DELETE FROM ONLY u; INSERT INTO u VALUES (2)");
+    wait_for("the second rows", || both("3 of 1"));
+    drop((writer, psql, applies));
+}

@@ -9,10 +9,13 @@
 //! | update | `UPDATE` of the row with the old key; columns that are unchanged, or hold what the old row held, are left out |
 //! | update, delete under full identity | of one row (`ctid`, `LIMIT 1`), whose columns all have the old row's text |
 //! | update of a GENERATED ALWAYS identity | `DELETE` and `INSERT` in one statement, since no UPDATE may assign to it |
-//! | truncate | one `TRUNCATE` with the options of the source's, of no table that inherits from those |
+//! | truncate | one `TRUNCATE` with the options of the source's |
 //! | message | `SELECT pg_logical_emit_message(…)` |
 //! | prepare | `PREPARE TRANSACTION` under the same name: the target needs `max_prepared_transactions`, and must not be of the source's cluster, where the name is taken |
 //! | commit, rollback of what was prepared | `COMMIT PREPARED`; `ROLLBACK PREPARED` if it is there |
+//!
+//! Each change but an insert is of the table alone, by ONLY, and of none that inherits from it. Before the first one of a table
+//! the script asks the target whether that is partitioned: then there is no ONLY. So psql has a variable for each table.
 //!
 //! That `DELETE` and `INSERT` takes with it what the target alone has in the row: columns that are not published begin
 //! again with their defaults.

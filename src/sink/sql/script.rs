@@ -1,14 +1,16 @@
 //! Events to script text.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use super::SqlError;
 use super::statement::{self, Statement};
 use super::text::in_text;
 use crate::catalog::Catalog;
 use crate::event::{Change, Event, RollbackPrepared};
-use crate::pgoutput::LogicalMessage;
-use crate::{Lsn, Row, quote};
+use crate::pgoutput::{LogicalMessage, Relation};
+use crate::{Lsn, RelationId, Row, quote};
 
 /// Writes events as a psql script: the text alone, without the output that [`SqlSink`](super::SqlSink) adds.
 ///
@@ -40,6 +42,8 @@ use crate::{Lsn, Row, quote};
 pub struct Script {
     catalog: Catalog,
     has_preamble: bool,
+    /// The tables of which the target is asked already whether they are partitioned.
+    asked: HashMap<RelationId, Arc<Relation>>,
 }
 
 /// Runs before the first change. psql reads its own commands (`\set`) and sends the rest.
@@ -74,7 +78,7 @@ END $$;
 impl Script {
     /// A script that has not begun, with what is known of the source's tables.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, has_preamble: false }
+        Self { catalog, has_preamble: false, asked: HashMap::new() }
     }
 
     /// Writes an event behind what was written before.
@@ -91,6 +95,8 @@ impl Script {
         let written = self.write(out, event);
         if written.is_err() {
             out.truncate(before);
+            // What was asked may be among what is not written.
+            self.asked.clear();
         }
         written
     }
@@ -100,7 +106,7 @@ impl Script {
         out.extend_from_slice(b"ROLLBACK; -- the connection was lost\n");
     }
 
-    fn write(&self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
+    fn write(&mut self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
         match event {
             Event::Begin(begin) => {
                 // What the source checked at the end of a statement that changed many rows, or at the end of the
@@ -129,13 +135,35 @@ impl Script {
         Statement::new(row, self.catalog.table(row.relation().id))
     }
 
-    fn change(&self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
+    /// Lets the target say, once, whether ONLY can be said of a table: of a partitioned one it can't, whatever the source's
+    /// is. What was known of the source's tables when the stream began doesn't do: some inherit only since then.
+    fn ask(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
+        let is_asked = |known: &Arc<Relation>| {
+            Arc::ptr_eq(known, relation) || (&known.schema, &known.name) == (&relation.schema, &relation.name)
+        };
+        if self.asked.get(&relation.id).is_some_and(is_asked) {
+            return Ok(());
+        }
+        self.asked.insert(relation.id, Arc::clone(relation));
+        statement::ask(out, relation)
+    }
+
+    fn change(&mut self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
+        match change {
+            Change::Update { new: row, .. } => self.ask(out, row.relation())?,
+            Change::Delete { old } => self.ask(out, old.row().relation())?,
+            Change::Truncate { relations, .. } => {
+                relations.iter().try_for_each(|relation| self.ask(out, relation))?;
+            }
+            Change::Snapshot { .. } | Change::Insert { .. } => {}
+        }
         match in_text(change)?.as_ref() {
             Change::Snapshot { row } | Change::Insert { new: row } => self.statement(row).insert(out, row),
             Change::Update { old, new } => self.statement(new).update(out, old.as_ref(), new),
             Change::Delete { old } => self.statement(old.row()).delete(out, old),
             Change::Truncate { relations, cascade, restart_identity } => {
-                Ok(statement::truncate(out, relations, *cascade, *restart_identity)?)
+                statement::truncate(out, relations, *cascade, *restart_identity);
+                Ok(())
             }
         }
     }
