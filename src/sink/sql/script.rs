@@ -42,11 +42,12 @@ use crate::{Lsn, RelationId, Row, quote};
 pub struct Script {
     catalog: Catalog,
     has_preamble: bool,
-    /// The tables of which the target is asked already whether they are partitioned.
+    /// The tables of which the target was asked already what they are.
     asked: HashMap<RelationId, Arc<Relation>>,
 }
 
-/// Runs before the first change. psql reads its own commands (`\set`) and sends the rest.
+/// Runs before the first change. psql reads its own commands (`\set`) and sends the rest. To it, of numbers only 1 is true: so it
+/// counts rows without asking the server.
 ///
 /// The settings are those under which the source printed its values.
 const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
@@ -55,7 +56,7 @@ const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
 SET client_min_messages = error;
 ROLLBACK; -- what an interrupted script before this one may have left open
 RESET client_min_messages;
-\set walferry_one_row 'SELECT CASE WHEN :ROW_COUNT = 1 THEN 1 ELSE (''expected to change one row, changed '' || :ROW_COUNT)::int END AS row \\gset walferry_'
+\set walferry_one_row '\\if :ROW_COUNT \\\\ \\else \\\\ SELECT (''expected to change one row, changed '' || :ROW_COUNT)::int AS row \\gset walferry_ \\\\ \\endif'
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
 SET TimeZone = 'UTC';
@@ -136,7 +137,7 @@ impl Script {
     }
 
     /// Lets the target say, once, whether ONLY can be said of a table: of a partitioned one it can't, whatever the source's
-    /// is. What was known of the source's tables when the stream began doesn't do: some inherit only since then.
+    /// is. And whether it takes changes. What was known of the source's tables when the stream began doesn't do: some inherit only since then.
     fn ask(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
         let is_asked = |known: &Arc<Relation>| {
             Arc::ptr_eq(known, relation) || (&known.schema, &known.name) == (&relation.schema, &relation.name)
@@ -150,12 +151,10 @@ impl Script {
 
     fn change(&mut self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
         match change {
-            Change::Update { new: row, .. } => self.ask(out, row.relation())?,
-            Change::Delete { old } => self.ask(out, old.row().relation())?,
             Change::Truncate { relations, .. } => {
                 relations.iter().try_for_each(|relation| self.ask(out, relation))?;
             }
-            Change::Snapshot { .. } | Change::Insert { .. } => {}
+            change => change.rows().try_for_each(|row| self.ask(out, row.relation()))?,
         }
         match in_text(change)?.as_ref() {
             Change::Snapshot { row } | Change::Insert { new: row } => self.statement(row).insert(out, row),

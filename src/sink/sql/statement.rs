@@ -33,12 +33,14 @@ impl<'a> Statement<'a> {
     pub(super) fn insert(&self, out: &mut Vec<u8>, row: &Row) -> Result<(), SqlError> {
         self.insert_into(out);
         if self.relation.columns.is_empty() {
-            out.extend_from_slice(b" DEFAULT VALUES;\n");
+            out.extend_from_slice(b" DEFAULT VALUES");
+            out.extend_from_slice(ONE_ROW);
             return Ok(());
         }
         out.extend_from_slice(b" VALUES (");
         separated(out, row.iter(), b", ", |out, (column, datum)| self.value(out, column, datum))?;
-        out.extend_from_slice(b");\n");
+        out.push(b')');
+        out.extend_from_slice(ONE_ROW);
         Ok(())
     }
 
@@ -232,12 +234,19 @@ impl<'a> Changes<'a> {
 }
 
 /// A variable of psql for what is said in front of the table's name: ONLY, where it has rows of its own.
+///
+/// A view whose INSTEAD OF triggers don't fire says that all went well, and nothing was done. Of those that a session of
+/// replicas has, these are all; and they can't be made others.
 pub(super) fn ask(out: &mut Vec<u8>, relation: &Relation) -> io::Result<()> {
     let mut name = Vec::new();
     table(&mut name, relation);
     write!(
         out,
-        "SELECT CASE WHEN relkind IN ('r', 'f') THEN 'ONLY' ELSE '' END AS only_{} FROM pg_class WHERE oid = ",
+        "SELECT CASE WHEN relkind IN ('r', 'f') THEN 'ONLY' WHEN relkind = 'v' \
+         AND current_setting('session_replication_role') = 'replica' \
+         AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 64 <> 0) \
+         THEN (('INSTEAD OF triggers do not fire here: put a table in the place of the view ' || relname)::int)::text \
+         ELSE '' END AS only_{} FROM pg_class c WHERE oid = ",
         relation.id
     )?;
     quote::literal(out, &name);
