@@ -265,8 +265,8 @@ impl Connection {
 
 /// Stops a command, and gives its outcome.
 ///
-/// Closing the connection would not do: a server that waits for a transaction does not look at the socket, and would
-/// keep the half-made slot as long as the transaction. Or it may be done this very moment, with a slot that stays.
+/// Closing the connection would not do: the server notices only a while later, if it looks at all. Or it may be done this very
+/// moment, with a slot that stays.
 async fn stop<T>(canceller: Option<Canceller>, command: impl Future<Output = T>) -> T {
     if let Some(canceller) = canceller {
         canceller.cancel().await;
