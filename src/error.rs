@@ -355,7 +355,9 @@ impl ServerError {
                 "a value has no form in the client's encoding; the stream must run with client_encoding UTF8"
             }
             b"42883" if self.message.contains("binary") => "a column has no binary form; ask for text",
-            b"28000" => {
+            b"28000" if self.message.contains("is not permitted to log in") => "ALTER ROLE … LOGIN",
+            // Of a role that doesn't exist it says all.
+            b"28000" if !self.message.starts_with("role ") => {
                 "pg_hba.conf must have a line for this role, database and address (the database's own name, not the word replication)"
             }
             b"55000" if self.severity == "WARNING" => NO_PUBLICATION,
@@ -417,6 +419,9 @@ mod tests {
             assert!(told("42501", message).contains("REPLICATION"), "{message}");
         }
         assert_eq!(told("42501", "permission denied for table orders"), "");
+        assert!(told("28000", "no pg_hba.conf entry for host").contains("pg_hba.conf"));
+        assert!(told("28000", "role \"r\" is not permitted to log in").contains("LOGIN"));
+        assert_eq!(told("28000", "role \"r\" does not exist"), "");
         assert_eq!(told("55000", "something else"), "");
     }
 

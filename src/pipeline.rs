@@ -160,7 +160,8 @@ impl<S: ChangeSink> Pipeline<S> {
     }
 
     /// Runs until the stream ends, or until `shutdown` is ready: then what was gathered is written, and everything
-    /// that is complete is flushed and acknowledged. A shutdown while the sink is away ends with the sink's error.
+    /// that is complete is flushed and acknowledged. A shutdown while the sink is away ends with the sink's error. What a sink
+    /// that keeps its progress has not ended ten seconds after the shutdown, is dropped, and comes again.
     ///
     /// A sink that keeps its progress is asked for it first, and again after an error of it that passes, and gets what it
     /// doesn't have.

@@ -37,7 +37,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(source) => return fail("replay", &Error::Io { during: "starting the runtime".into(), source }),
     };
-    match runtime.block_on(replay(&arguments)) {
+    let replayed = runtime.block_on(replay(&arguments));
+    // Not by dropping it, which would wait for a write to a pipe that nobody reads.
+    runtime.shutdown_background();
+    match replayed {
         Ok(Statistics { transactions, changes, acknowledged, left_out, torn_tail, .. }) => {
             if let Some(offset) = torn_tail {
                 eprintln!(

@@ -18,6 +18,10 @@ pub use self::options::{SlotOptions, Snapshot};
 /// How long a server may take to stop when it is told to.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// A server that waits for a transaction looks whether its client is still there: else it would keep the half-made slot of
+/// one that is gone, and its log, as long as the transaction lasts. The second statement begins the looking.
+const LOOK_AT_CLIENT: &str = "SET client_connection_check_interval = '2s'; SELECT 1";
+
 /// A slot that was made just now.
 ///
 /// It borrows the connection: its snapshot dies with the connection's next command.
@@ -194,6 +198,8 @@ impl Connection {
 
     async fn make_slot(&mut self, name: &SlotName, options: &SlotOptions) -> Result<Made, Error> {
         self.end_transaction().await?;
+        // Not every system has the setting.
+        let _ = self.simple_query(LOOK_AT_CLIENT).await;
         if options.snapshot == Snapshot::Use {
             // READ ONLY is demanded from 16 on, and right before.
             self.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -259,8 +265,8 @@ impl Connection {
 
 /// Stops a command, and gives its outcome.
 ///
-/// Closing the connection would not do: a server that waits for a transaction does not look at the socket, and would
-/// keep the half-made slot as long as the transaction. Or it may be done this very moment, with a slot that stays.
+/// Closing the connection would not do: the server notices only a while later, if it looks at all. Or it may be done this very
+/// moment, with a slot that stays.
 async fn stop<T>(canceller: Option<Canceller>, command: impl Future<Output = T>) -> T {
     if let Some(canceller) = canceller {
         canceller.cancel().await;

@@ -29,7 +29,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         };
         let written = self.intake.beside(work).await;
         self.intake.with_sink = 0;
-        written.map_err(Trouble::of::<S>)?;
+        written?.map_err(Trouble::of::<S>)?;
         if rollback {
             self.statistics.rollbacks += 1;
             self.half.is_durable = is_open;
@@ -60,7 +60,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// Makes durable what was written before this, and acknowledges it: what is gathered meanwhile has its own time.
     pub(super) async fn flush(&mut self) -> Result<(), Trouble> {
         self.flushing = None;
-        self.intake.beside(self.sink.flush()).await.map_err(Trouble::of::<S>)?;
+        self.intake.beside(self.sink.flush()).await?.map_err(Trouble::of::<S>)?;
         self.intake.source.make_durable().await.map_err(Trouble::Source)?;
         self.half.is_durable = self.half.is_written;
         let position = self.ledger.flushed(&mut self.statistics);
@@ -81,7 +81,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     pub(super) async fn tend(&mut self) -> Result<(), Trouble> {
         self.publish();
         self.keep_idle().await?;
-        self.beat().await;
+        self.beat().await?;
         Ok(())
     }
 
@@ -93,21 +93,22 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         }
         let Some(progress) = self.intake.source.idle() else { return Ok(()) };
         let kept = self.sink.set_progress(&progress);
-        self.intake.beside(kept).await.map_err(Trouble::of::<S>)?;
+        self.intake.beside(kept).await?.map_err(Trouble::of::<S>)?;
         self.intake.source.idle_kept(progress.resume_lsn);
         Ok(())
     }
 
     /// Moves the slot of a quiet database, if that is wanted. Whether it works is not this run's concern.
-    async fn beat(&mut self) {
+    async fn beat(&mut self) -> Result<(), Trouble> {
         if self.heartbeat.is_none_or(|interval| self.last_event.elapsed() < interval) {
-            return;
+            return Ok(());
         }
         self.last_event = Instant::now();
         let beat = self.intake.source.beat();
-        if let Err(error) = self.intake.beside(beat).await {
+        if let Err(error) = self.intake.beside(beat).await? {
             trace::warn!(error = %error.with_causes(), "no heartbeat can be written to the source");
             drop(error);
         }
+        Ok(())
     }
 }

@@ -1,14 +1,16 @@
 //! The near side: events of the source, gathered for the sink.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::ledger::Done;
+use super::run::Trouble;
 use super::source::Source;
 use super::tables::Tables;
 use crate::error::Error;
@@ -18,6 +20,10 @@ use crate::stream::Flow;
 
 /// After so many events at a stretch, others get their turn: the sink, and whatever else the runtime has to do.
 const STRETCH: usize = 512;
+
+/// How long a sink may go on once the run is to end: one that waits for a lock may do so for ever. Whoever asks for an end takes it
+/// by force some time later, after 30 seconds often.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Intake<R, F> {
     pub(super) source: R,
@@ -72,13 +78,33 @@ pub(super) enum Hand {
 /// The wish of the caller that the run ends, once it was heard.
 pub(super) struct Shutdown<F> {
     wish: Pin<Box<F>>,
-    has_come: bool,
+    has_come: Option<Instant>,
+    /// What the sink has not ended then is dropped, for it knows what it has. To another one it might come twice.
+    pub(super) may_drop: bool,
+    /// The sink took longer than it may: its work was dropped, and it is not used again.
+    pub(super) has_dropped: bool,
 }
 
 impl<F: Future<Output = ()>> Shutdown<F> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.has_come |= self.has_come || self.wish.as_mut().poll(cx).is_ready();
-        if self.has_come { Poll::Ready(()) } else { Poll::Pending }
+        if self.has_come.is_none() && self.wish.as_mut().poll(cx).is_ready() {
+            self.has_come = Some(Instant::now());
+        }
+        if self.has_come.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Until the sink had its time.
+    async fn lose_patience(&mut self) -> Trouble {
+        if !self.may_drop {
+            return pending().await;
+        }
+        poll_fn(|cx| self.poll(cx)).await;
+        sleep_until(self.has_come.unwrap_or_else(Instant::now) + PATIENCE).await;
+        self.has_dropped = true;
+        Trouble::Sink(
+            Error::Timeout { during: "ending the work of the sink".to_owned(), after: PATIENCE },
+            false,
+        )
     }
 }
 
@@ -86,7 +112,12 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
     pub(super) fn new(source: R, shutdown: F, tables: Tables, rows: usize, bytes: usize) -> Self {
         Self {
             source,
-            shutdown: Shutdown { wish: Box::pin(shutdown), has_come: false },
+            shutdown: Shutdown {
+                wish: Box::pin(shutdown),
+                has_come: None,
+                may_drop: false,
+                has_dropped: false,
+            },
             gathered: Gathered::default(),
             transaction: Transaction::default(),
             flow: Flow::new(Instant::now().into_std()),
@@ -147,7 +178,11 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
     /// Lets the sink work, and gathers what it gets next; when there is no more room, the source is only kept alive.
     ///
     /// If the source is lost meanwhile, the sink ends its work all the same: it lives longer than a connection.
-    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+    ///
+    /// # Errors
+    ///
+    /// When the shutdown has come, and a sink that keeps its progress doesn't end its work in time.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Trouble> {
         let mut work = pin!(work);
         loop {
             let next = poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -158,7 +193,7 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
                 },
             });
             match next.await {
-                Ok(done) => return done,
+                Ok(done) => return Ok(done),
                 Err(Hand::Full) => yield_now().await,
                 Err(_) => break,
             }
@@ -167,8 +202,12 @@ impl<R: Source, F: Future<Output = ()>> Intake<R, F> {
     }
 
     /// Lets the sink work, and takes nothing in.
-    pub(super) async fn alive_beside<T>(&mut self, work: impl Future<Output = T>) -> T {
-        keep_alive(&mut self.source, &mut self.ended, work).await
+    pub(super) async fn alive_beside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Trouble> {
+        tokio::select! {
+            biased;
+            done = keep_alive(&mut self.source, &mut self.ended, work) => Ok(done),
+            trouble = self.shutdown.lose_patience() => Err(trouble),
+        }
     }
 
     /// What has no end will not get one: it is forgotten here, and by the sink, if that has part of it.

@@ -16,7 +16,7 @@ use crate::{Lsn, trace};
 impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     /// Asks the sink where it stands, if it keeps its progress, and goes on there.
     pub(super) async fn begin(&mut self) -> Result<(), Trouble> {
-        let progress = self.intake.alive_beside(self.sink.progress()).await.map_err(Trouble::of::<S>)?;
+        let progress = self.intake.alive_beside(self.sink.progress()).await?.map_err(Trouble::of::<S>)?;
         let renewed = self.resume(progress)?;
         self.renew(renewed).await
     }
@@ -29,6 +29,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             Progress::At(kept) => Some(kept),
         };
         self.keeps_progress = true;
+        self.intake.shutdown.may_drop = true;
         self.has_progress |= kept.is_some();
         self.intake.source.resume(kept.as_ref()).map_err(Trouble::Source)
     }
@@ -37,7 +38,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     async fn renew(&mut self, renewed: Option<Fingerprint>) -> Result<(), Trouble> {
         let Some(progress) = renewed.filter(|_| self.keeps_progress) else { return Ok(()) };
         let kept = self.sink.set_progress(&progress);
-        self.intake.alive_beside(kept).await.map_err(Trouble::of::<S>)?;
+        self.intake.alive_beside(kept).await?.map_err(Trouble::of::<S>)?;
         self.has_progress = true;
         Ok(())
     }

@@ -26,6 +26,7 @@ use super::source::Source;
 use super::{Monitor, Pipeline, Statistics};
 use crate::error::Error;
 use crate::sink::{ChangeSink, Flushing};
+use crate::trace;
 
 /// How often a pipeline looks whether there is something to keep or to say.
 const TICK: Duration = Duration::from_secs(1);
@@ -151,10 +152,23 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
                 Err(trouble) => Err(trouble),
             };
             let Err(trouble) = ended else { return Ok(()) };
+            if self.intake.shutdown.has_dropped {
+                return self.leave(&trouble).await;
+            }
             if !self.recover(trouble).await? {
                 return Ok(());
             }
             begun = Ok(());
+        }
+    }
+
+    /// The run was to end, and the sink doesn't: what isn't durable comes again, and the source hears of what is.
+    async fn leave(&mut self, trouble: &Trouble) -> Result<(), Error> {
+        trace::warn!(error = %trouble.error().with_causes(), "what the sink was given last is left undone; it comes again");
+        self.publish();
+        match self.intake.ended.replace(Ended::Gone) {
+            Some(Ended::Lost(_) | Ended::Gone) => Ok(()),
+            _ => self.intake.source.finish().await,
         }
     }
 

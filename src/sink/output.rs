@@ -16,13 +16,14 @@ enum Kind {
 }
 
 impl Output {
-    /// Creates a file, or empties the one that is there. Durable means on disk.
+    /// Creates a file, or empties the one that is there. Durable means on disk; of a named pipe or a device, as of the
+    /// [standard output](Self::stdout).
     ///
     /// # Errors
     ///
     /// What the system says.
     pub async fn create(path: impl AsRef<Path> + Send) -> io::Result<Self> {
-        File::create(path.as_ref()).await.map(|file| Self(Kind::File(file)))
+        Self::opened(File::create(path.as_ref()).await?).await
     }
 
     /// Adds to a file, or creates it. Durable means on disk.
@@ -37,8 +38,13 @@ impl Output {
             let problem = "the file ends inside a line, as after a crash; move it away and write to another";
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         }
-        let file = File::options().append(true).create(true).open(path).await?;
-        Ok(Self(Kind::File(file)))
+        Self::opened(File::options().append(true).create(true).open(path).await?).await
+    }
+
+    /// What isn't a file can't be told to sync.
+    async fn opened(file: File) -> io::Result<Self> {
+        let is_file = file.metadata().await?.is_file();
+        Ok(if is_file { Self(Kind::File(file)) } else { Self::writer(file) })
     }
 
     /// The process's standard output. Durable means taken over by the system: whoever reads at the other end of a

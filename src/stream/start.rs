@@ -13,7 +13,7 @@ use super::types::TypeWatch;
 use super::{ReplicationStream, State, StreamOptions, Streaming};
 use crate::capture::{self, Writer};
 use crate::catalog::{Catalog, TableFacts};
-use crate::connection::Connection;
+use crate::connection::{Connection, SlotName, SlotState};
 use crate::error::Error;
 use crate::session::{Session, SourceChanged, SourceState, TimelineSwitch};
 use crate::{Lsn, RelationId, trace};
@@ -81,6 +81,7 @@ impl Connection {
     async fn source_state(&mut self, options: &StreamOptions) -> Result<SourceState, Error> {
         let identity = self.identify_system().await?;
         let slot = self.slot(&options.slot).await?;
+        slot.as_ref().map_or(Ok(()), |slot| fits(&options.slot, slot, &identity.database))?;
         Ok(SourceState {
             system_id: identity.system_id,
             timeline: identity.timeline,
@@ -159,6 +160,24 @@ impl Connection {
             _ => wanted,
         })
     }
+}
+
+/// The server refuses the others, too, but some with the words that it has for a slot whose log is gone.
+fn fits(name: &SlotName, slot: &SlotState, database: &str) -> Result<(), Error> {
+    let (what, mend) = match (slot.plugin.as_deref(), slot.database.as_deref()) {
+        (Some("pgoutput"), Some(of)) if of == database => return Ok(()),
+        (Some("pgoutput"), Some(of)) => {
+            (format!("belongs to the database \"{of}\", and this is \"{database}\""), "connect to that one")
+        }
+        (Some(plugin), _) => {
+            (format!("was made for the plugin {plugin}"), "name one that was made for pgoutput")
+        }
+        (None, _) => ("is a physical one".to_owned(), "name a logical one"),
+    };
+    Err(Error::Precondition {
+        problem: format!("slot {name} {what}"),
+        mend: format!("{mend}, or let one be made under another name"),
+    })
 }
 
 /// Files without a name: nothing is left of them, however this process ends.

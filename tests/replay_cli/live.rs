@@ -151,3 +151,32 @@ fn a_script_truncates_no_table_that_inherits_and_every_partition() {
     cluster.play("parts", &script).unwrap();
     assert_eq!(cluster.psql("parts", "SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "2");
 }
+
+/// The server's own words would be those for a slot whose log is gone, which is to be dropped.
+#[test]
+fn a_slot_that_is_not_for_this_is_told_by_what_it_is() {
+    for server in support::servers() {
+        let cluster = server.start();
+        prepare(&cluster);
+        cluster.create_database("other");
+        cluster.psql("postgres", "SELECT pg_create_physical_replication_slot('standby', true)");
+        cluster.psql("other", "SELECT pg_create_logical_replication_slot('others', 'pgoutput')");
+        for (slot, expected) in [
+            ("standby", "slot standby is a physical one (hint: name a logical one"),
+            ("others", r#"slot others belongs to the database "other", and this is "postgres""#),
+        ] {
+            let mut command = replay();
+            command.args(["--source", &cluster.conninfo("postgres"), "--slot", slot, "--publication", "p"]);
+            let told = failure(&mut command);
+            assert!(told.contains(expected) && !told.contains("drop"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_is_written_to_without_waiting_for_a_disk() {
+    let cluster = source();
+    insert(&cluster, 1);
+    let told = last_line(&run(up_to_now(&cluster).args(["--output", "/dev/null"])));
+    assert!(told.starts_with("replayed 1 transactions, 1 changes"), "{told}");
+}

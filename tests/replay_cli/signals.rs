@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::secrets::wait_for;
 use super::*;
 
 fn signal(child: &Child, name: &str) {
@@ -141,5 +142,63 @@ fn a_signal_while_changes_are_applied_loses_nothing_and_repeats_nothing() {
         run(&mut into_target(up_to_now(&cluster)));
         let all = cluster.psql("target", "SELECT count(*), min(id), max(id) FROM t");
         assert_eq!(all, format!("{written}|1|{written}"));
+    }
+}
+
+#[test]
+fn a_signal_ends_it_soon_while_the_target_waits_for_a_lock() {
+    let cluster = source();
+    with_target(&cluster);
+    let mut holder = cluster.session("target");
+    holder.run("BEGIN; LOCK TABLE t");
+    insert(&cluster, 1);
+    let into_target = |mut command: Command| {
+        command.args(["--to", "postgres", "--target", &cluster.conninfo("target")]);
+        command
+    };
+    let child = into_target(from(&cluster)).stderr(Stdio::piped()).spawn().unwrap();
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'target' AND wait_event_type = 'Lock'";
+    wait_for("the lock", || cluster.psql("postgres", waiting) == "1");
+    signal(&child, "TERM");
+    let output = ended(child);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(last_line(&output).starts_with("replayed 0 transactions, 0 changes"), "{}", stderr(&output));
+    wait_for("the server to notice", || cluster.psql("postgres", waiting) == "0");
+    drop(holder);
+    let told = last_line(&run(&mut into_target(up_to_now(&cluster))));
+    assert!(told.starts_with("replayed 1 transactions, 1 changes"), "{told}");
+    assert_eq!(cluster.psql("target", "SELECT count(*) FROM t"), "1");
+}
+
+#[test]
+fn a_signal_ends_it_while_nobody_reads_the_pipe_that_it_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let child = replay().arg("--output").arg(&pipe).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    signal(&child, "TERM");
+    let output = ended(child);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// The server makes a slot only behind the transactions that are open, and the log is kept from the beginning.
+#[test]
+fn a_slot_that_is_half_made_goes_with_the_program() {
+    for server in support::servers() {
+        let cluster = server.start();
+        prepare(&cluster);
+        let mut holder = cluster.session("postgres");
+        holder.run("BEGIN; INSERT INTO t VALUES (1, 'x')");
+        for name in ["TERM", "KILL"] {
+            let mut command = replay();
+            command.args(["--source", &cluster.conninfo("postgres"), "--slot", "new", "--publication", "p"]);
+            let child = command.arg("--create-slot").stderr(Stdio::piped()).spawn().unwrap();
+            wait_for("the slot", || slots(&cluster) == "new\ns");
+            signal(&child, name);
+            assert_eq!(ended(child).status.code(), (name == "TERM").then_some(0));
+            wait_for("the server to notice", || slots(&cluster) == "s");
+        }
     }
 }

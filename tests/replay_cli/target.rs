@@ -139,3 +139,75 @@ fn a_table_that_inherits_since_the_program_began_is_not_truncated() {
     drop(running);
     assert_eq!(cluster.psql("target", "SELECT string_agg(id::text, ',' ORDER BY id) FROM t"), "2,7");
 }
+
+/// By the sink for another server, and by a script that psql runs as it is written.
+#[test]
+fn a_row_of_a_table_that_inherits_since_the_program_began_is_left_alone() {
+    let cluster = source_and_target();
+    cluster.psql("postgres", "SELECT pg_copy_logical_replication_slot('s', 'script')");
+    cluster.psql("postgres", "CREATE DATABASE copied TEMPLATE target");
+    let mut command = replay();
+    command.args(["--source", &cluster.conninfo("postgres"), "--slot", "script", "--publication", "p"]);
+    let mut writer = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let mut psql = Command::new("psql");
+    psql.args(["-Xq", "-d", &cluster.conninfo("copied")]).stdin(writer.0.stdout.take().unwrap());
+    let psql = Running(psql.stdout(Stdio::null()).spawn().unwrap());
+    let mut command = from(&cluster);
+    into(&mut command, &cluster, "target").stderr(Stdio::null());
+    let applies = Running(command.spawn().unwrap());
+    let are = |expected: &str| {
+        let rows =
+            "SELECT string_agg(concat(tableoid::regclass, id, body), ' ' ORDER BY tableoid, id) FROM t";
+        ["target", "copied"].iter().all(|database| cluster.psql(database, rows) == expected)
+    };
+    insert(&cluster, 1);
+    wait_for("the first row", || are("t1x"));
+    for database in ["postgres", "target", "copied"] {
+        let sql = "CREATE TABLE heir () INHERITS (t); INSERT INTO heir VALUES (1, 'kept'), (2, 'kept')";
+        cluster.psql(database, sql);
+    }
+    cluster.psql("postgres", "UPDATE ONLY t SET body = 'y'");
+    wait_for("the update", || are("t1y heir1kept heir2kept"));
+    cluster.psql("postgres", "DELETE FROM ONLY t; INSERT INTO t VALUES (2, 'z')");
+    wait_for("the delete", || are("t2z heir1kept heir2kept"));
+    drop((writer, psql, applies));
+}
+
+/// It would say that all went well, and hold nothing.
+#[test]
+fn a_view_whose_triggers_do_not_fire_is_refused() {
+    let cluster = source();
+    cluster.create_database("target");
+    cluster.psql(
+        "target",
+        "CREATE TABLE base (id int PRIMARY KEY, body text); CREATE VIEW t AS SELECT * FROM base;
+         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO base VALUES (new.*); RETURN new; END';
+         CREATE TRIGGER g INSTEAD OF INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+    );
+    insert(&cluster, 1);
+    let told = failure(into(&mut up_to_now(&cluster), &cluster, "target"));
+    assert!(told.contains("public.t") && told.contains("INSTEAD OF triggers don't fire"), "{told}");
+    let script = run(&mut up_to_now(&cluster)).stdout;
+    let told = cluster.play("target", &script).unwrap_err();
+    assert!(told.contains("INSTEAD OF triggers do not fire here"), "{told}");
+    cluster.psql("target", "DROP TRIGGER g ON t");
+    cluster.play("target", &script).unwrap();
+    assert_eq!(ids(&cluster), "1");
+}
+
+#[test]
+fn a_row_that_a_trigger_of_the_target_swallows_stops_the_script() {
+    let cluster = source_and_target();
+    cluster.psql(
+        "target",
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t ENABLE ALWAYS TRIGGER g",
+    );
+    insert(&cluster, 1);
+    let script = run(&mut up_to_now(&cluster)).stdout;
+    let told = cluster.play("target", &script).unwrap_err();
+    assert!(told.contains("expected to change one row, changed 0"), "{told}");
+    cluster.psql("target", "DROP TRIGGER g ON t");
+    cluster.play("target", &script).unwrap();
+    assert_eq!(ids(&cluster), "1");
+}

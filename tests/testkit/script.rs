@@ -34,6 +34,7 @@ enum Statement {
 
 const TABLE: &str = r#""public"."testkit""#;
 const ONE_ROW: &str = "; :walferry_one_row\n";
+const ONLY: &str = ":walferry_only_16384";
 
 struct Script<'a>(&'a [u8]);
 
@@ -59,21 +60,23 @@ impl Script<'_> {
         {
             return self.insert().map(Statement::Change);
         }
-        if self.take(&format!("UPDATE {TABLE} SET ")).is_some() {
+        if self.take(&format!("UPDATE {ONLY} {TABLE} SET ")).is_some() {
             return self.update().map(Statement::Change);
         }
-        if self.take(&format!("DELETE FROM {TABLE} WHERE \"id\" = ")).is_some() {
+        if self.take(&format!("DELETE FROM {ONLY} {TABLE} WHERE \"id\" = ")).is_some() {
             let old = key(&self.value()?);
             self.take(ONE_ROW)?;
             return Some(Statement::Change(Change::Delete { old }));
         }
-        if self.take("SELECT CASE relkind ").is_some() {
-            // Whether it is partitioned, which the target tells.
-            self.line()?;
-            self.take(&format!("TRUNCATE :walferry_only0 {TABLE};\n"))?;
+        if self.take(&format!("TRUNCATE {ONLY} {TABLE};\n")).is_some() {
             let relations = vec![testkit::table()];
             let change = Change::Truncate { relations, cascade: false, restart_identity: false };
             return Some(Statement::Change(change));
+        }
+        if self.take("SELECT CASE WHEN relkind ").is_some() {
+            // What the table is, which the target tells.
+            self.line()?;
+            return Some(Statement::Other);
         }
         let other = self.line()?;
         assert!(!other.contains(TABLE), "a statement that is not known: {other}");
@@ -86,7 +89,8 @@ impl Script<'_> {
         let body = self.value()?;
         self.take(", ")?;
         let large = self.value()?;
-        self.take(");\n")?;
+        self.take(")")?;
+        self.take(ONE_ROW)?;
         Some(Change::Insert { new: row([datum(&id), datum(&body), datum(&large)]) })
     }
 

@@ -64,6 +64,7 @@ async fn keeps_a_slot_that_was_made_at_the_last_moment() {
     let name = "s".parse().unwrap();
     let options = SlotOptions::new().timeout(Duration::from_secs(60));
     let script = async {
+        peer.say(&message(b'Z', b"I")).await;
         tokio::time::sleep(Duration::from_secs(61)).await;
         peer.say(&[row(&[Some("s"), Some("0/15"), None, Some("pgoutput")]), message(b'Z', b"I")].concat())
             .await;

@@ -64,6 +64,25 @@ async fn beside_a_batch_above_its_share_nothing_is_gathered() {
     assert_eq!(log.times(start, &["write", "keep"])[..2], ["0 keep alive", "10000 write Bx"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_a_sink_that_keeps_its_progress_but_not_for_ever() {
+    for (slow, ended, acknowledged) in [(4, 8, &["acknowledge 0/108"][..]), (3600, 11, &[])] {
+        for kind in [SinkKind::Append, SinkKind::Mirror] {
+            let log = Log::default();
+            let mut steps = transaction(0x100, 1);
+            steps.push(Step::Hang);
+            let start = Instant::now();
+            let progress = Progress::At(fingerprint(0x10));
+            let sink = Sink { slow: slow * SECOND, kind, progress, ..Sink::new(&log) };
+            let pipeline = Pipeline::new(sink).batch_delay(Duration::ZERO);
+            let ran = pipeline.drive(Scripted::new(steps, &log), sleep(SECOND)).await;
+            assert_eq!(start.elapsed(), ended * SECOND, "{kind:?}");
+            assert_eq!(ran.unwrap().transactions, acknowledged.len() as u64);
+            assert_eq!(log.only(&["ack", "rollback", "finish"]), [acknowledged, &["finish"]].concat());
+        }
+    }
+}
+
 /// Between two stretches of a source that always has more, the sink goes on.
 #[tokio::test(start_paused = true)]
 async fn a_source_that_never_waits_does_not_starve_the_sink() {

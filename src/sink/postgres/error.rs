@@ -150,7 +150,9 @@ impl ApplyError {
             return Some(hint);
         }
         match &self.0.kind {
-            ApplyErrorKind::MissingTable => Some("create it on the target, as it is on the source"),
+            ApplyErrorKind::MissingTable => Some(
+                "create it on the target, as it is on the source; a view whose INSTEAD OF triggers don't fire here is none",
+            ),
             ApplyErrorKind::RowCount { .. } => Some(
                 "the target has other rows than the source: compare them by the key, and mend the target",
             ),
@@ -248,6 +250,7 @@ impl Refusal {
     }
 
     fn hint(&self) -> Option<&'static str> {
+        let says = |words: &str| self.message.as_deref().is_some_and(|message| message.contains(words));
         Some(match self.sqlstate.as_bytes() {
             b"23503" => {
                 "the target's foreign keys are not in force where the role may set session_replication_role to replica: \
@@ -261,8 +264,16 @@ impl Refusal {
             b"25006" => {
                 "the target is a standby, or read-only: connect to the primary, by target_session_attrs=read-write"
             }
+            b"42501" if says("row-level security") => {
+                "the role needs BYPASSRLS, or must own the target's table"
+            }
             b"42501" => "the role needs INSERT, SELECT, UPDATE, DELETE and TRUNCATE on the target's tables",
-            b"55000" => "on the target: max_prepared_transactions must be above 0 for prepared transactions",
+            b"55000" if says("replica identity") => {
+                "the target's table is in a publication of its own: give it a primary key or REPLICA IDENTITY FULL there, or take it out"
+            }
+            b"55000" if says("prepared transactions") => {
+                "on the target: max_prepared_transactions must be above 0 for prepared transactions"
+            }
             _ => return None,
         })
     }

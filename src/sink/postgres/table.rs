@@ -60,6 +60,7 @@ pub(super) struct UniqueKey {
     pub(super) operators: Vec<String>,
 }
 
+/// None that takes changes is a view whose INSTEAD OF triggers (64) don't fire: it says that all went well, and nothing was done.
 const TABLE: &str = "SELECT c.oid, c.relkind IN ('r', 'p'), c.relhassubclass AND c.relkind <> 'p', \
      EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgenabled::pg_catalog.text = ANY ($3::pg_catalog.text[]) \
      AND (g.tgrelid = c.oid OR g.tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid)))) \
@@ -67,7 +68,9 @@ const TABLE: &str = "SELECT c.oid, c.relkind IN ('r', 'p'), c.relhassubclass AND
      AND w.ev_enabled::pg_catalog.text = ANY ($3::pg_catalog.text[])), \
      pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid, c.relkind = 'p' \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text AND c.relkind IN ('r', 'p', 'v', 'f')";
+     WHERE n.nspname = $1::pg_catalog.text AND c.relname = $2::pg_catalog.text AND c.relkind IN ('r', 'p', 'v', 'f') \
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND c.relkind = 'v' \
+     AND g.tgtype & 64 <> 0 AND g.tgenabled::pg_catalog.text <> ALL ($3::pg_catalog.text[]))";
 
 const COLUMNS: &str = "WITH RECURSIVE typed(attnum, oid) AS (\
      SELECT attnum, atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped \

@@ -1,14 +1,16 @@
 //! Events to script text.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use super::SqlError;
 use super::statement::{self, Statement};
 use super::text::in_text;
 use crate::catalog::Catalog;
 use crate::event::{Change, Event, RollbackPrepared};
-use crate::pgoutput::LogicalMessage;
-use crate::{Lsn, Row, quote};
+use crate::pgoutput::{LogicalMessage, Relation};
+use crate::{Lsn, RelationId, Row, quote};
 
 /// Writes events as a psql script: the text alone, without the output that [`SqlSink`](super::SqlSink) adds.
 ///
@@ -40,9 +42,12 @@ use crate::{Lsn, Row, quote};
 pub struct Script {
     catalog: Catalog,
     has_preamble: bool,
+    /// The tables of which the target was asked already what they are.
+    asked: HashMap<RelationId, Arc<Relation>>,
 }
 
-/// Runs before the first change. psql reads its own commands (`\set`) and sends the rest.
+/// Runs before the first change. psql reads its own commands (`\set`) and sends the rest. To it, of numbers only 1 is true: so it
+/// counts rows without asking the server.
 ///
 /// The settings are those under which the source printed its values.
 const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
@@ -51,7 +56,7 @@ const PREAMBLE: &str = r"-- PostgreSQL changes, for psql 11 or later
 SET client_min_messages = error;
 ROLLBACK; -- what an interrupted script before this one may have left open
 RESET client_min_messages;
-\set walferry_one_row 'SELECT CASE WHEN :ROW_COUNT = 1 THEN 1 ELSE (''expected to change one row, changed '' || :ROW_COUNT)::int END AS row \\gset walferry_'
+\set walferry_one_row '\\if :ROW_COUNT \\\\ \\else \\\\ SELECT (''expected to change one row, changed '' || :ROW_COUNT)::int AS row \\gset walferry_ \\\\ \\endif'
 SET DateStyle = 'ISO';
 SET IntervalStyle = 'postgres';
 SET TimeZone = 'UTC';
@@ -74,7 +79,7 @@ END $$;
 impl Script {
     /// A script that has not begun, with what is known of the source's tables.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, has_preamble: false }
+        Self { catalog, has_preamble: false, asked: HashMap::new() }
     }
 
     /// Writes an event behind what was written before.
@@ -91,6 +96,8 @@ impl Script {
         let written = self.write(out, event);
         if written.is_err() {
             out.truncate(before);
+            // What was asked may be among what is not written.
+            self.asked.clear();
         }
         written
     }
@@ -100,7 +107,7 @@ impl Script {
         out.extend_from_slice(b"ROLLBACK; -- the connection was lost\n");
     }
 
-    fn write(&self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
+    fn write(&mut self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
         match event {
             Event::Begin(begin) => {
                 // What the source checked at the end of a statement that changed many rows, or at the end of the
@@ -129,13 +136,33 @@ impl Script {
         Statement::new(row, self.catalog.table(row.relation().id))
     }
 
-    fn change(&self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
+    /// Lets the target say, once, whether ONLY can be said of a table: of a partitioned one it can't, whatever the source's
+    /// is. And whether it takes changes. What was known of the source's tables when the stream began doesn't do: some inherit only since then.
+    fn ask(&mut self, out: &mut Vec<u8>, relation: &Arc<Relation>) -> io::Result<()> {
+        let is_asked = |known: &Arc<Relation>| {
+            Arc::ptr_eq(known, relation) || (&known.schema, &known.name) == (&relation.schema, &relation.name)
+        };
+        if self.asked.get(&relation.id).is_some_and(is_asked) {
+            return Ok(());
+        }
+        self.asked.insert(relation.id, Arc::clone(relation));
+        statement::ask(out, relation)
+    }
+
+    fn change(&mut self, out: &mut Vec<u8>, change: &Change) -> Result<(), SqlError> {
+        match change {
+            Change::Truncate { relations, .. } => {
+                relations.iter().try_for_each(|relation| self.ask(out, relation))?;
+            }
+            change => change.rows().try_for_each(|row| self.ask(out, row.relation()))?,
+        }
         match in_text(change)?.as_ref() {
             Change::Snapshot { row } | Change::Insert { new: row } => self.statement(row).insert(out, row),
             Change::Update { old, new } => self.statement(new).update(out, old.as_ref(), new),
             Change::Delete { old } => self.statement(old.row()).delete(out, old),
             Change::Truncate { relations, cascade, restart_identity } => {
-                Ok(statement::truncate(out, relations, *cascade, *restart_identity)?)
+                statement::truncate(out, relations, *cascade, *restart_identity);
+                Ok(())
             }
         }
     }

@@ -33,12 +33,14 @@ impl<'a> Statement<'a> {
     pub(super) fn insert(&self, out: &mut Vec<u8>, row: &Row) -> Result<(), SqlError> {
         self.insert_into(out);
         if self.relation.columns.is_empty() {
-            out.extend_from_slice(b" DEFAULT VALUES;\n");
+            out.extend_from_slice(b" DEFAULT VALUES");
+            out.extend_from_slice(ONE_ROW);
             return Ok(());
         }
         out.extend_from_slice(b" VALUES (");
         separated(out, row.iter(), b", ", |out, (column, datum)| self.value(out, column, datum))?;
-        out.extend_from_slice(b");\n");
+        out.push(b')');
+        out.extend_from_slice(ONE_ROW);
         Ok(())
     }
 
@@ -149,7 +151,7 @@ impl<'a> Statement<'a> {
 
     /// The table alone, without those that inherit from it.
     pub(super) fn target(&self, out: &mut Vec<u8>) {
-        target(out, self.relation, self.facts);
+        target(out, self.relation);
     }
 
     fn value(&self, out: &mut Vec<u8>, column: &Column, datum: Datum<'_>) -> Result<(), SqlError> {
@@ -231,28 +233,36 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// ONLY, but of partitioned tables, which know none: the target itself says which is one. What was known of the source's
-/// tables when the stream began doesn't do: a table that inherits since then would be emptied, and nobody would notice.
+/// A variable of psql for what is said in front of the table's name: ONLY, where it has rows of its own.
+///
+/// A view whose INSTEAD OF triggers don't fire says that all went well, and nothing was done. Of those that a session of
+/// replicas has, these are all; and they can't be made others.
+pub(super) fn ask(out: &mut Vec<u8>, relation: &Relation) -> io::Result<()> {
+    let mut name = Vec::new();
+    table(&mut name, relation);
+    write!(
+        out,
+        "SELECT CASE WHEN relkind IN ('r', 'f') THEN 'ONLY' WHEN relkind = 'v' \
+         AND current_setting('session_replication_role') = 'replica' \
+         AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgtype & 64 <> 0) \
+         THEN (('INSTEAD OF triggers do not fire here: put a table in the place of the view ' || relname)::int)::text \
+         ELSE '' END AS only_{} FROM pg_class c WHERE oid = ",
+        relation.id
+    )?;
+    quote::literal(out, &name);
+    out.extend_from_slice(b"::regclass \\gset walferry_\n");
+    Ok(())
+}
+
 pub(super) fn truncate(
     out: &mut Vec<u8>,
     relations: &[Arc<Relation>],
     cascade: bool,
     restart_identity: bool,
-) -> io::Result<()> {
-    for (index, relation) in relations.iter().enumerate() {
-        let mut name = Vec::new();
-        table(&mut name, relation);
-        write!(
-            out,
-            "SELECT CASE relkind WHEN 'p' THEN '' ELSE 'ONLY' END AS only{index} FROM pg_class WHERE oid = "
-        )?;
-        quote::literal(out, &name);
-        out.extend_from_slice(b"::regclass \\gset walferry_\n");
-    }
+) {
     for (index, relation) in relations.iter().enumerate() {
         out.extend_from_slice(if index == 0 { b"TRUNCATE " } else { b", " });
-        write!(out, ":walferry_only{index} ")?;
-        table(out, relation);
+        target(out, relation);
     }
     if restart_identity {
         out.extend_from_slice(b" RESTART IDENTITY");
@@ -261,13 +271,11 @@ pub(super) fn truncate(
         out.extend_from_slice(b" CASCADE");
     }
     out.extend_from_slice(b";\n");
-    Ok(())
 }
 
-fn target(out: &mut Vec<u8>, relation: &Relation, facts: &TableFacts) {
-    if facts.has_children {
-        out.extend_from_slice(b"ONLY ");
-    }
+/// The table alone, without those that inherit from it: the target was [asked](ask) before.
+fn target(out: &mut Vec<u8>, relation: &Relation) {
+    out.extend_from_slice(format!(":walferry_only_{} ", relation.id).as_bytes());
     table(out, relation);
 }
 

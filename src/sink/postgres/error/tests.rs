@@ -33,7 +33,7 @@ const REFUSALS: [(&str, &str, Option<&str>); 19] = [
     ("P0001", "a trigger", None),
     ("25006", "refused it", Some("read-only")),
     ("42501", "refused it", Some("TRUNCATE on the target's tables")),
-    ("55000", "refused it", Some("max_prepared_transactions")),
+    ("55000", "refused it", None),
     ("22012", "refused it", None),
     ("", "refused it", None),
 ];
@@ -52,6 +52,23 @@ fn a_refusal_says_what_it_means_and_what_to_do() {
             ),
             None => assert_eq!(error.hint(), None, "{sqlstate}"),
         }
+    }
+}
+
+#[test]
+fn what_to_do_depends_on_what_is_refused() {
+    for (sqlstate, message, hint) in [
+        ("55000", "prepared transactions are disabled", "max_prepared_transactions"),
+        (
+            "55000",
+            "cannot update table \"t\" because it does not have a replica identity and publishes updates",
+            "publication",
+        ),
+        ("42501", "query would be affected by row-level security policy for table \"t\"", "BYPASSRLS"),
+    ] {
+        let refusal = Refusal { message: Some(message.to_owned()), ..refusal(sqlstate) };
+        let error = ApplyError::new(ApplyErrorKind::Refused(refusal));
+        assert!(error.hint().is_some_and(|said| said.contains(hint)), "{message}: {:?}", error.hint());
     }
 }
 
@@ -132,7 +149,12 @@ fn a_statement_is_a_hint_too() {
     let error = ApplyError::new(ApplyErrorKind::MissingTable);
     assert_eq!(
         (error.statement(), error.hint()),
-        (None, Some("create it on the target, as it is on the source"))
+        (
+            None,
+            Some(
+                "create it on the target, as it is on the source; a view whose INSTEAD OF triggers don't fire here is none"
+            )
+        )
     );
     let error = error.with_statement("CREATE TABLE t ()".to_owned());
     assert_eq!(

@@ -92,7 +92,7 @@ fn binary_values_give_the_script_of_text() {
     ] {
         for always in [&[][..], &["l"], &["v"]] {
             for change in changes(type_oid, a, b) {
-                let expected = sql_of(facts(always, false), change.clone()).unwrap();
+                let expected = sql_of(facts(always), change.clone()).unwrap();
                 let change = match change {
                     Change::Insert { new } => Change::Insert { new: in_binary(&new) },
                     Change::Snapshot { row } => Change::Snapshot { row: in_binary(&row) },
@@ -102,7 +102,7 @@ fn binary_values_give_the_script_of_text() {
                     Change::Delete { old } => Change::Delete { old: old_in_binary(old) },
                     Change::Truncate { .. } => unreachable!(),
                 };
-                assert_eq!(sql_of(facts(always, false), change).unwrap(), expected);
+                assert_eq!(sql_of(facts(always), change).unwrap(), expected);
             }
         }
     }

@@ -50,7 +50,7 @@ fn a_reinsertion_that_fails_half_way_leaves_nothing() {
     let old = OldRow::Key(row(&keyed(), [Unchanged, Null, Null]));
     let change = update(&keyed(), Some(old), [Text(b"2"), Text(b"x"), Null]);
     let mut sql = Vec::new();
-    begun(facts(&["id"], false)).event(&mut sql, &Event::Change(change)).unwrap_err();
+    begun(facts(&["id"])).event(&mut sql, &Event::Change(change)).unwrap_err();
     assert_eq!(sql, b"");
 }
 
