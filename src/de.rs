@@ -23,6 +23,9 @@
 //! that was not sent is an error then, integers, floats and `bool` are no longer exact types of this crate, and an error
 //! may no longer know its column.
 //!
+//! A type of another crate that isn't read with [`exact`] is read by that crate, from the text, and by its own rules: the
+//! `Deserialize` of `rust_decimal::Decimal` rounds a number that has more digits than it holds. With [`exact`] that is an error.
+//!
 //! The buffer doesn't hold text that stands escaped in an array or composite, nor that of most types in binary form: a
 //! `&str` is refused then, and a `Cow<str>` takes both.
 //!
@@ -55,6 +58,41 @@
 //! assert_eq!((note.id, note.title), (7, None));
 //! assert_eq!(note.tags, [Some("a".to_owned()), None]);
 //! assert!(note.body.is_unchanged(), "neither NULL nor a value");
+//! # Ok::<(), walferry::RowError>(())
+//! ```
+//!
+//! serde takes an `Option` for which there is no column for `None`, and asks nobody: so does a column read that was renamed, or
+//! that the publication leaves out. A [`Field`](crate::Field) refuses it, and so does what is read with [`exact`]:
+//!
+//! ```
+//! use serde::Deserialize;
+//! use walferry::Field;
+//! # use std::sync::Arc;
+//! # use walferry::pgoutput::{Column, Datum, Relation, ReplicaIdentity, Tuple};
+//! # use walferry::{Oid, RelationId, Row};
+//! # let column = |name: &str, oid| Column { name: name.into(), type_oid: Oid::new(oid), type_modifier: -1, is_key: false };
+//! # let relation = Arc::new(Relation {
+//! #     id: RelationId::new(16384),
+//! #     schema: "public".into(),
+//! #     name: "notes".into(),
+//! #     replica_identity: ReplicaIdentity::Default,
+//! #     columns: vec![column("title", 25)],
+//! # });
+//! # let row = Row::new(relation, Tuple::from_datums([Datum::Text(b"a title")])).unwrap();
+//!
+//! #[derive(Deserialize)]
+//! struct Lenient {
+//!     subtitle: Option<String>,
+//! }
+//!
+//! #[derive(Debug, Deserialize)]
+//! struct Strict {
+//!     subtitle: Field<Option<String>>,
+//! }
+//!
+//! assert_eq!(row.deserialize::<Lenient>()?.subtitle, None);
+//! let error = row.deserialize::<Strict>().unwrap_err();
+//! assert_eq!(error.to_string(), "table public.notes: there is no column subtitle");
 //! # Ok::<(), walferry::RowError>(())
 //! ```
 

@@ -18,6 +18,38 @@ use crate::{Lsn, Row, RowError, Timestamp, Xid};
 /// Messages that are not transactional stand between transactions. So does whatever follows a transaction that was begun and
 /// has no end, because the connection was lost in its midst: it comes again behind it, whole, or never.
 ///
+/// A test of a sink makes them as a server does, of [messages](pgoutput::Message), by an
+/// [`Assembler`](crate::assemble::Assembler):
+///
+/// ```
+/// use walferry::assemble::Assembler;
+/// use walferry::event::Event;
+/// use walferry::pgoutput::{Begin, Column, Commit, Datum, Insert, Message, Relation, ReplicaIdentity, Tuple};
+/// use walferry::{Lsn, Oid, RelationId, Timestamp, Xid};
+///
+/// let (commit_lsn, end_lsn, commit_time) = (Lsn::new(0x100), Lsn::new(0x130), Timestamp::from_micros(0));
+/// let notes = Relation {
+///     id: RelationId::new(16384),
+///     schema: "public".into(),
+///     name: "notes".into(),
+///     replica_identity: ReplicaIdentity::Default,
+///     columns: vec![Column { name: "body".into(), type_oid: Oid::new(25), type_modifier: -1, is_key: false }],
+/// };
+/// let row = Tuple::from_datums([Datum::Text(b"null")]);
+/// let mut assembler = Assembler::new();
+/// for message in [
+///     Message::Begin(Begin { commit_lsn, commit_time, xid: Xid::new(7) }),
+///     Message::Relation(None, notes.clone()),
+///     Message::Insert(Insert { xid: None, relation_id: notes.id, new: row }),
+///     Message::Commit(Commit { commit_lsn, end_lsn, commit_time }),
+/// ] {
+///     assembler.push(message)?;
+/// }
+/// let events: Vec<Event> = std::iter::from_fn(|| assembler.poll().transpose()).collect::<Result<_, _>>()?;
+/// assert!(matches!(events.as_slice(), [Event::Begin(_), Event::Change(_), Event::Commit(_)]));
+/// # Ok::<(), walferry::assemble::Violation>(())
+/// ```
+///
 /// What was prepared ends later, between other transactions: in a [`CommitPrepared`](Self::CommitPrepared) or a
 /// [`RollbackPrepared`](Self::RollbackPrepared). After a reconnect a transaction may come prepared a second time, and one
 /// may end that was never seen here.
@@ -59,8 +91,9 @@ pub struct Begin {
 
 /// The end of a transaction, and the only thing that can be acknowledged.
 ///
-/// There is no way to make one but to receive it, from a stream or from where one was recorded: see
-/// `ReplicationStream::acknowledge`, which counts it for no more than that stream has handed out.
+/// There is no way to make one but to receive it, from a stream or from where one was recorded, or, in a test, from an
+/// [`Assembler`](crate::assemble::Assembler): see `ReplicationStream::acknowledge`, which counts it for no more than that stream
+/// has handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_field_names,
@@ -160,8 +193,21 @@ prepared! {
 
 /// What can be acknowledged: the end of a transaction, as it was received, or a message outside of any.
 pub trait Acknowledge: sealed::Sealed {
-    /// Everything up to here is acknowledged with it; nothing, of a message inside of a transaction.
-    #[doc(hidden)]
+    /// Everything up to here is acknowledged with it. Nothing is with an event that ends nothing: one inside of a transaction,
+    /// be it a message.
+    ///
+    /// Tells a sink where in a batch the last transaction ends that is complete:
+    ///
+    /// ```
+    /// use walferry::Event;
+    /// use walferry::event::Acknowledge;
+    ///
+    /// fn complete(events: &[Event]) -> &[Event] {
+    ///     let end = events.iter().rposition(|event| event.position().is_some()).map_or(0, |last| last + 1);
+    ///     &events[..end]
+    /// }
+    /// # assert!(complete(&[]).is_empty());
+    /// ```
     fn position(&self) -> Option<Lsn>;
 }
 

@@ -94,7 +94,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
         let Some(progress) = self.intake.source.idle() else { return Ok(()) };
         let kept = self.sink.set_progress(&progress);
         self.intake.beside(kept).await?.map_err(Trouble::of::<S>)?;
-        self.intake.source.idle_kept(progress.resume_lsn);
+        self.intake.source.idle_kept(&progress);
         Ok(())
     }
 

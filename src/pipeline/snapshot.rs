@@ -192,9 +192,9 @@ impl Source for Ahead {
         }
     }
 
-    fn idle_kept(&mut self, position: Lsn) {
+    fn idle_kept(&mut self, kept: &Fingerprint) {
         if let Some(stream) = self.stream() {
-            Source::idle_kept(stream, position);
+            Source::idle_kept(stream, kept);
         }
     }
 

@@ -28,8 +28,8 @@ pub(crate) trait Source {
     /// What the sink may keep as its progress, while nothing is in flight.
     fn idle(&self) -> Option<Fingerprint>;
 
-    /// The sink has kept this position.
-    fn idle_kept(&mut self, position: Lsn);
+    /// The sink has kept this.
+    fn idle_kept(&mut self, kept: &Fingerprint);
 
     /// Comes before each acknowledgement.
     async fn make_durable(&mut self) -> Result<(), Error>;
@@ -87,8 +87,8 @@ impl Source for ReplicationStream {
         self.idle_progress()
     }
 
-    fn idle_kept(&mut self, position: Lsn) {
-        ReplicationStream::idle_kept(self, position);
+    fn idle_kept(&mut self, kept: &Fingerprint) {
+        ReplicationStream::idle_kept(self, kept);
     }
 
     async fn make_durable(&mut self) -> Result<(), Error> {
@@ -151,7 +151,7 @@ impl<R: Read> Source for Captured<R> {
         None
     }
 
-    fn idle_kept(&mut self, _: Lsn) {}
+    fn idle_kept(&mut self, _: &Fingerprint) {}
 
     async fn make_durable(&mut self) -> Result<(), Error> {
         Ok(())

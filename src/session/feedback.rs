@@ -19,6 +19,9 @@ impl Positions {
     }
 }
 
+/// So long is for ever. No clock that a deadline is added to comes to its end by it.
+const AGES: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// Keeps [`Positions`] in their order.
 #[derive(Debug)]
 pub(super) struct Feedback {
@@ -100,8 +103,8 @@ impl Feedback {
 
     /// How long the server may be left without a status update, and how long it may be silent; zero is for ever.
     pub(super) fn set_times(&mut self, status_interval: Duration, receive_timeout: Duration) {
-        self.status_interval = status_interval;
-        self.receive_timeout = (!receive_timeout.is_zero()).then_some(receive_timeout);
+        self.status_interval = status_interval.min(AGES);
+        self.receive_timeout = Some(receive_timeout).filter(|timeout| !timeout.is_zero() && *timeout < AGES);
     }
 
     /// Everything up to here was durable before.
@@ -283,6 +286,16 @@ mod tests {
             clock: Timestamp::from_micros(0),
             reply_requested: false,
         }
+    }
+
+    #[test]
+    fn the_longest_times_that_can_be_said_are_for_ever() {
+        let (mut feedback, now) = feedback();
+        feedback.set_times(Duration::MAX, Duration::MAX);
+        assert!(feedback.deadline() > now + AGES / 2);
+        let much_later = now + AGES / 2;
+        assert!(feedback.status(much_later, CLOCK).is_none());
+        assert_eq!(feedback.timed_out(much_later), None);
     }
 
     #[test]

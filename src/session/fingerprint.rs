@@ -21,7 +21,10 @@ use crate::Lsn;
 /// let found = SourceState { wal_end: Lsn::new(0x900), confirmed_flush_lsn: Some(Lsn::new(0x500)), ..SourceState::of(&kept) };
 /// assert!(matches!(kept.check(&found), Err(SourceChanged::SlotAhead { .. })));
 /// ```
+///
+/// With the feature `serde` it is a map of its fields, `resume_lsn` as text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "sinks store all of it, and make it again")]
 pub struct Fingerprint {
     /// Unique for each `initdb`; the same on a primary and its standbys.

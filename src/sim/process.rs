@@ -172,8 +172,8 @@ impl Source for Tapped {
         Source::idle(&self.stream)
     }
 
-    fn idle_kept(&mut self, position: Lsn) {
-        Source::idle_kept(&mut self.stream, position);
+    fn idle_kept(&mut self, kept: &Fingerprint) {
+        Source::idle_kept(&mut self.stream, kept);
     }
 
     async fn make_durable(&mut self) -> Result<(), Error> {

@@ -161,15 +161,17 @@ impl ReplicationStream {
         error
     }
 
-    /// Ends the stream: sends what was acknowledged, and waits until the server is done.
+    /// Ends the stream: makes durable what was [recorded](Self::record), sends what was acknowledged, and waits until the server
+    /// is done.
     ///
     /// The connection can give commands again, but not start another stream.
     ///
     /// # Errors
     ///
     /// What the server or the network says; a timeout if the server is in the midst of a large transaction, which it
-    /// sends to its end. What was acknowledged is sent in any case.
+    /// sends to its end. What was acknowledged is sent in any case, unless the recording can't be made durable.
     pub async fn stop(mut self) -> Result<Connection, Error> {
+        self.sync_recording().await?;
         self.end().await?;
         Ok(self.connection)
     }
@@ -181,8 +183,13 @@ impl ReplicationStream {
         self.connection.end_streaming().await
     }
 
-    /// Makes durable what was recorded so far: see [`record`](Self::record).
-    pub(crate) async fn sync_recording(&mut self) -> Result<(), Error> {
+    /// Makes durable what was [recorded](Self::record) so far, if anything is: to be awaited before what is in it alone is
+    /// acknowledged. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Capture`], with what the disk says.
+    pub async fn sync_recording(&mut self) -> Result<(), Error> {
         match &mut self.recording {
             Some(recording) => recording.sync().await,
             None => Ok(()),

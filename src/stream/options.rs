@@ -97,7 +97,7 @@ impl StreamOptions {
     /// sends from before it, as one does that has forgotten the last acknowledgement in a crash, is left out.
     ///
     /// The server starts at the slot's own position if that is further, and says nothing: who has kept a position gives it to
-    /// [`ReplicationStream::resume`](crate::ReplicationStream::resume), which looks whether there is a gap.
+    /// [`ReplicationStream::resume`](crate::ReplicationStream::resume), which looks whether there is a gap, and says how to keep one.
     pub fn start_lsn(mut self, lsn: Lsn) -> Self {
         self.start_lsn = lsn;
         self

@@ -20,6 +20,54 @@ pub(crate) const HEARTBEAT: &str = "walferry.heartbeat";
 impl ReplicationStream {
     /// Goes on where a consumer stands, by what it has kept: what it has already is left out. Comes before the first event.
     ///
+    /// Whoever keeps a position by itself, without a [`Pipeline`](crate::Pipeline), keeps the idle one, too: with each new
+    /// stream, say so by [`keep_idle`](Self::keep_idle), and now and then take what [`idle_progress`](Self::idle_progress) gives.
+    ///
+    /// ```no_run
+    /// use std::future::poll_fn;
+    /// use std::pin::Pin;
+    /// use std::time::Duration;
+    /// use futures_core::Stream;
+    /// use walferry::session::Fingerprint;
+    /// use walferry::{Change, Event, ReplicationStream};
+    ///
+    /// # struct Store;
+    /// # impl Store {
+    /// #     fn kept(&self) -> Option<Fingerprint> { None }
+    /// #     fn keep(&mut self, _: &[Change], _: &Fingerprint) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// # async fn example(mut stream: ReplicationStream, mut store: Store) -> Result<(), Box<dyn std::error::Error>> {
+    /// if let Some(kept) = store.kept() {
+    ///     stream.resume(&kept)?;
+    /// }
+    /// stream.keep_idle();
+    /// let mut changes = Vec::new();
+    /// loop {
+    ///     let next = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx));
+    ///     match tokio::time::timeout(Duration::from_secs(1), next).await {
+    ///         Ok(Some(event)) => match event? {
+    ///             Event::Change(change) => changes.push(change),
+    ///             Event::Commit(commit) => {
+    ///                 // Durable together, or neither.
+    ///                 store.keep(&changes, &stream.fingerprint(commit.end_lsn()))?;
+    ///                 stream.acknowledge(&commit);
+    ///                 changes.clear();
+    ///             }
+    ///             _ => {}
+    ///         },
+    ///         Ok(None) => return Ok(()),
+    ///         // Nothing has come for a second.
+    ///         Err(_) => {
+    ///             if let Some(idle) = stream.idle_progress() {
+    ///                 store.keep(&[], &idle)?;
+    ///                 stream.idle_kept(&idle);
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Source`], when the source is not the one that it was, or the slot begins behind that position.
@@ -41,20 +89,25 @@ impl ReplicationStream {
         self.fingerprint(slot.max(self.options.start_lsn))
     }
 
-    /// The consumer keeps its position by itself from here on, the idle one included.
-    pub(crate) fn keep_idle(&mut self) {
+    /// The consumer keeps its position by itself from here on, the idle one included: the server is told of none that was not
+    /// given to [`idle_kept`](Self::idle_kept).
+    ///
+    /// Without this, the slot follows an idle server at once, and is then ahead of what the consumer has kept:
+    /// [`resume`](Self::resume) takes that for a gap. With it, and nothing kept, the server keeps its WAL.
+    pub fn keep_idle(&mut self) {
         self.keeps_idle = true;
         self.session.keep_idle();
     }
 
-    /// What such a consumer may keep, while nothing is in flight.
-    pub(crate) fn idle_progress(&self) -> Option<Fingerprint> {
+    /// What such a consumer may keep, while nothing is in flight: a position further than what is durable, below which nothing is
+    /// left for it.
+    pub fn idle_progress(&self) -> Option<Fingerprint> {
         self.session.idle_lsn().map(|lsn| self.fingerprint(lsn))
     }
 
-    /// It has kept this position.
-    pub(crate) fn idle_kept(&mut self, position: Lsn) {
-        self.session.idle_kept(position);
+    /// The consumer has kept this, which [`idle_progress`](Self::idle_progress) gave: the server may be told.
+    pub fn idle_kept(&mut self, kept: &Fingerprint) {
+        self.session.idle_kept(kept.resume_lsn);
     }
 
     /// Connects again by the parameters that this stream's connection was made by, and goes on behind what is durable.

@@ -215,7 +215,7 @@ impl ReplicationStream {
     }
 
     /// Also writes every frame to a capture, as it is taken in. The [`Pipeline`](crate::Pipeline) makes the capture
-    /// durable before it acknowledges.
+    /// durable before it acknowledges; whoever acknowledges by itself does so by [`sync_recording`](Self::sync_recording).
     ///
     /// ```no_run
     /// # fn example(stream: &mut walferry::ReplicationStream) -> std::io::Result<()> {

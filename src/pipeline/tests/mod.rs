@@ -141,8 +141,8 @@ impl Source for Scripted {
         self.idle.map(fingerprint)
     }
 
-    fn idle_kept(&mut self, position: Lsn) {
-        self.log.add(format!("idle kept {position}"));
+    fn idle_kept(&mut self, kept: &Fingerprint) {
+        self.log.add(format!("idle kept {}", kept.resume_lsn));
         self.idle = None;
     }
 

@@ -17,6 +17,16 @@ fn found() -> SourceState {
 }
 
 #[test]
+#[cfg(feature = "serde")]
+fn is_kept_by_serde_as_it_is() {
+    let kept = Fingerprint { system_id: u64::MAX - 1, ..kept() };
+    let text = serde_json::to_string(&kept).unwrap();
+    let expected = r#"{"system_id":18446744073709551614,"timeline":3,"database":"shop","slot":"s","resume_lsn":"0/500"}"#;
+    assert_eq!(text, expected);
+    assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), kept);
+}
+
+#[test]
 fn goes_on_where_it_stands() {
     assert_eq!(kept().check(&found()), Ok(Standing::Level));
     let unknown = SourceState { confirmed_flush_lsn: None, ..found() };

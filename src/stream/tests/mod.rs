@@ -1,6 +1,7 @@
 //! The stream against a walsender by script, over a pipe and under a clock that jumps.
 
 mod acknowledgement;
+mod alone;
 mod ending;
 mod gulps;
 mod start;
