@@ -154,17 +154,20 @@ impl Cutover {
     pub async fn run(self, mut told: impl FnMut(Phase)) -> Result<CutOver, Error> {
         let target = self.migration.connect_target().await?;
         let source = self.migration.connect_source().await?;
-        let mut state = self.state(&target).await?;
-        if state.phase == Phase::Follow {
+        if self.state(&target).await?.phase == Phase::Follow {
             // Before anything is closed for it.
             gaps::none(source.client()).await?;
             if self.reverse {
                 reverse::check(&self.migration).await?;
             }
             // Before the lead is taken: whoever gives way for it then ends.
-            state = self.move_to(&target, Phase::Fence, None, &mut told).await?;
+            if State::begin_cutover(target.client(), self.migration.slot().as_str()).await? {
+                told(Phase::Fence);
+            }
         }
         let lead = Lead::take(&self.migration, PATIENCE).await?;
+        // Whoever had the lead meanwhile may have done all of it, or taken it back.
+        let mut state = self.state(&target).await?;
         let mut verified = None;
         let mut fences = 0;
         while state.phase < Phase::Open {

@@ -1,0 +1,48 @@
+//! Tables that are made, dropped, renamed or exchanged while they are carried over.
+
+use crate::program::run;
+use crate::steps::refused;
+use crate::story::{command, reversed};
+use crate::support::{newest, oldest};
+use crate::world::{DATABASE, World};
+
+fn followed() -> World {
+    let world = World::new(&oldest(), &newest(), 200, true);
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    world
+}
+
+fn both(world: &World, sql: &str) {
+    for cluster in [&world.source, &world.target] {
+        cluster.psql(DATABASE, sql);
+    }
+}
+
+const ROWS: &str = "SELECT count(*), sum(hashtextextended(r::text, 0)::numeric) FROM renamed r";
+
+#[test]
+fn the_stream_back_is_of_the_tables_that_there_are_at_the_cutover() {
+    let world = followed();
+    both(&world, "DROP TABLE keyless; ALTER TABLE bulk RENAME TO renamed");
+    run(&mut command(&world, &["cutover", "--reverse"]));
+    world
+        .target
+        .psql(DATABASE, "UPDATE renamed SET body = 'back' WHERE id = 1; DELETE FROM renamed WHERE id = 2");
+    let back =
+        ["run", "--slot", "walferry_reverse", "--publication", "walferry_reverse", "--stop-at-current"];
+    run(&mut reversed(&world, &back));
+    assert_eq!(world.source.psql(DATABASE, ROWS), world.target.psql(DATABASE, ROWS));
+}
+
+#[test]
+fn up_to_now_includes_tables_that_have_joined_the_publication() {
+    let world = followed();
+    both(&world, "CREATE TABLE late (id int PRIMARY KEY); ALTER TABLE bulk RENAME TO renamed");
+    world.source.psql(DATABASE, "INSERT INTO late VALUES (1), (2); DELETE FROM renamed WHERE id = 3");
+    // Whose rows these are, nobody knows.
+    refused(&world, &["run", "--stop-at-current"], "renamed");
+    world.target.psql(DATABASE, "TRUNCATE renamed");
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    assert_eq!(world.target.psql(DATABASE, "SELECT count(*) FROM late"), "2");
+    assert_eq!(world.source.psql(DATABASE, ROWS), world.target.psql(DATABASE, ROWS));
+}
