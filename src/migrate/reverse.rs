@@ -8,7 +8,7 @@ use super::state::{Phase, State};
 use crate::Lsn;
 use crate::connection::{Connection, InUse, SlotName, SlotOptions, SqlConnection, sql_error};
 use crate::error::Error;
-use crate::snapshot::{self, Copied, SnapshotCopy};
+use crate::snapshot::{self, Copied, SnapshotCopy, Table};
 
 const DROP_PUBLICATION: &str = "DROP PUBLICATION IF EXISTS";
 
@@ -129,7 +129,9 @@ async fn carried(migration: &Migration) -> Result<Vec<Copied>, Error> {
         SnapshotCopy::new(migration.source().clone(), migration.target().clone(), migration.slot().as_str())
             .publication(migration.publication());
     let tables = copy.tables().await?.into_iter();
-    Ok(tables.map(|table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO }).collect())
+    // Those of the target have other oids.
+    let carried = |table: Table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO, relation: None };
+    Ok(tables.map(carried).collect())
 }
 
 /// Of the tables that were carried over, under the names and as roots or leaves as they came.

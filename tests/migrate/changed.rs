@@ -46,3 +46,23 @@ fn up_to_now_includes_tables_that_have_joined_the_publication() {
     assert_eq!(world.target.psql(DATABASE, "SELECT count(*) FROM late"), "2");
     assert_eq!(world.source.psql(DATABASE, ROWS), world.target.psql(DATABASE, ROWS));
 }
+
+/// What takes a table's place has its name, and none of its rows; the target has those of the one before.
+#[test]
+fn a_table_that_takes_the_place_of_another_is_copied_anew() {
+    let world = followed();
+    world.source.psql(
+        DATABASE,
+        "CREATE TABLE other (LIKE bulk INCLUDING ALL); INSERT INTO other SELECT id, 'other' FROM bulk WHERE id > 10; \
+         DROP TABLE bulk; ALTER TABLE other RENAME TO bulk; INSERT INTO bulk VALUES (1, 'behind')",
+    );
+    world.source.psql(DATABASE, "DROP TABLE parts_1; CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1)");
+    world.source.psql(DATABASE, "INSERT INTO parts SELECT id, 1, 'anew' FROM parts_0");
+    // The first is on its way to the target, where rows of that key are.
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    world.assert_equal();
+    world.source.psql(DATABASE, "DELETE FROM bulk WHERE id = 11; UPDATE parts SET body = 'later' WHERE part = 1");
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    world.assert_equal();
+    run(&mut command(&world, &["cutover", "--reverse"]));
+}
