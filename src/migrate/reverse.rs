@@ -130,7 +130,8 @@ async fn carried(migration: &Migration) -> Result<Vec<Copied>, Error> {
             .publication(migration.publication());
     let tables = copy.tables().await?.into_iter();
     // Those of the target have other oids.
-    let carried = |table: Table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO, relation: None };
+    let carried =
+        |table: Table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO, relation: None };
     Ok(tables.map(carried).collect())
 }
 

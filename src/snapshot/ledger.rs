@@ -7,9 +7,9 @@ use tokio_postgres::{Client, Error as SqlError, Row};
 use super::Exported;
 use super::chunk::Blocks;
 use super::columns::literal;
-use crate::{Lsn, RelationId};
 use crate::connection::{Config, SqlConnection, make_room, sql_error};
 use crate::error::Error;
+use crate::{Lsn, RelationId};
 
 const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.copy_chunk') IS NOT NULL";
 
