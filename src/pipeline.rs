@@ -123,7 +123,15 @@ impl<S: ChangeSink> Pipeline<S> {
     /// on of transactions that committed there or later. The others are in the copy. Tables that aren't named so are left out, as
     /// by [`only`](Self::only); when such a one is copied later, at a position behind all that was received, nothing of it is lost.
     pub fn copied(mut self, schema: &str, table: &str, lsn: Lsn) -> Self {
-        self.tables.copied.insert((schema.to_owned(), table.to_owned()), lsn);
+        self.tables.copied.insert((schema.to_owned(), table.to_owned()), (lsn, None));
+        self
+    }
+
+    /// The same, of that very table: one that takes its name later is left out, until it is copied itself.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn copied_as(mut self, table: &crate::snapshot::Copied) -> Self {
+        let name = (table.schema.clone(), table.table.clone());
+        self.tables.copied.insert(name, (table.lsn, table.relation));
         self
     }
 

@@ -120,7 +120,7 @@ async fn run(migration: Migration, options: &RunOptions) -> Result<bool, Error> 
         .iter()
         .filter(|finding| finding.severity > doctor::Severity::Note)
         .for_each(|finding| eprintln!("{finding}"));
-    if found.has_errors() {
+    if found.keeps_from_running(migration.phase().await?) {
         return Err(Error::Precondition {
             problem: "the doctor found errors".to_owned(),
             mend: "mend what is listed above, and run again".to_owned(),

@@ -6,6 +6,7 @@ use super::Migration;
 use super::lead::Lead;
 use super::made::{self, Made};
 use super::publication::is_published;
+use super::state::{Phase, State};
 use crate::connection::{Connection, InUse, sql_error};
 use crate::error::Error;
 
@@ -27,11 +28,13 @@ impl Migration {
     ///
     /// # Errors
     ///
-    /// [`Error::Precondition`] when somebody has the lead who doesn't give way.
+    /// [`Error::Precondition`] when somebody has the lead who doesn't give way, or a cutover has begun that is not at its end:
+    /// it is gone on with, or rolled back.
     pub async fn clean_up(&self) -> Result<Vec<String>, Error> {
         let lead = Lead::take(self, PATIENCE).await?;
         let target = self.connect_target().await?;
         let client = target.client();
+        self.is_not_half_cut_over(client).await?;
         let mut dropped = Vec::new();
         if self.drop_slot().await? {
             dropped.push(format!("source: the slot {}", self.slot()));
@@ -54,6 +57,22 @@ impl Migration {
         }
         drop(lead);
         Ok(dropped)
+    }
+
+    /// What opens the source again is kept in the target, too.
+    async fn is_not_half_cut_over(&self, client: &Client) -> Result<(), Error> {
+        let phase = State::read(client, self.slot().as_str()).await?.map(|state| state.phase);
+        if !phase.is_some_and(|phase| phase > Phase::Follow && phase < Phase::Open) {
+            return Ok(());
+        }
+        Err(Error::Precondition {
+            problem: format!(
+                "the migration \"{}\" is being cut over: the source may be closed to writers",
+                self.slot()
+            ),
+            mend: "`cutover` goes on with it, `cutover --roll-back` opens the source again; then clean up"
+                .to_owned(),
+        })
     }
 
     /// Drops the slot, if this migration made it. Whether there was one.

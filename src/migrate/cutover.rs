@@ -154,17 +154,21 @@ impl Cutover {
     pub async fn run(self, mut told: impl FnMut(Phase)) -> Result<CutOver, Error> {
         let target = self.migration.connect_target().await?;
         let source = self.migration.connect_source().await?;
-        let mut state = self.state(&target).await?;
-        if state.phase == Phase::Follow {
+        if self.state(&target).await?.phase == Phase::Follow {
             // Before anything is closed for it.
             self.migration.nobody_passes_the_fence().await?;
             if self.reverse {
                 reverse::check(&self.migration).await?;
             }
             // Before the lead is taken: whoever gives way for it then ends.
-            state = self.move_to(&target, Phase::Fence, None, &mut told).await?;
+            if State::begin_cutover(target.client(), self.migration.slot().as_str()).await? {
+                told(Phase::Fence);
+            }
         }
         let lead = Lead::take(&self.migration, PATIENCE).await?;
+        // Whoever had the lead meanwhile may have done all of it, or taken it back.
+        let mut state = self.state(&target).await?;
+        self.is_not_closed_since(state, &target).await?;
         let mut verified = None;
         let mut fences = 0;
         while state.phase < Phase::Open {
@@ -239,6 +243,19 @@ impl Cutover {
         }
         drop(lead);
         Ok(())
+    }
+
+    /// A cutover in the other direction closes what this one has opened.
+    async fn is_not_closed_since(&self, state: State, target: &SqlConnection) -> Result<(), Error> {
+        if state.phase < Phase::Open || fence::setting(target.client()).await?.as_deref() != Some("on") {
+            return Ok(());
+        }
+        Err(Error::Precondition {
+            problem: "the target was opened, and its database is closed to writers since, as by a cutover back".to_owned(),
+            mend: "to come here once more, cut over by the stream back of that cutover, whose name has one more _reverse; \
+                   or clean up both, and begin anew"
+                .to_owned(),
+        })
     }
 
     async fn state(&self, target: &SqlConnection) -> Result<State, Error> {

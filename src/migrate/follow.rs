@@ -76,7 +76,7 @@ impl Migration {
         sink.progress().await.map_err(|error| Error::Sink(Box::new(error)))?;
         let mut pipeline = Pipeline::new(sink);
         for table in copied {
-            pipeline = pipeline.copied(&table.schema, &table.table, table.lsn);
+            pipeline = pipeline.copied_as(table);
         }
         Ok((pipeline, self.start_stream().await?))
     }

@@ -53,7 +53,10 @@ pub struct Migration {
 
 impl Migration {
     /// What is done goes from `source` to `target`.
+    ///
+    /// Where one asks for `target_session_attrs=read-write`, the primary is meant: a cutover closes its database to writers.
     pub fn new(source: Config, target: Config, slot: SlotName, publication: impl Into<String>) -> Self {
+        let (source, target) = (source.also_when_closed(), target.also_when_closed());
         Self { source, target, slot, publication: publication.into() }
     }
 
@@ -78,14 +81,21 @@ impl Migration {
     }
 
     pub(crate) async fn connect_source(&self) -> Result<SqlConnection, Error> {
-        SqlConnection::connect(&self.source).await
+        connect(&self.source, "preparing the session with the source").await
     }
 
     /// Also to a database that is closed to writers: the source of a cutover, when the stream back is followed.
     pub(crate) async fn connect_target(&self) -> Result<SqlConnection, Error> {
-        let connection = SqlConnection::connect(&self.target).await?;
-        let opened = connection.client().batch_execute("SET default_transaction_read_only = off").await;
-        opened.map_err(|error| sql_error("preparing the session with the target", error))?;
-        Ok(connection)
+        connect(&self.target, "preparing the session with the target").await
     }
+}
+
+/// Whatever the role or the database is set to; and one that waits, for a copy or for the lead, say, stays.
+const SETTINGS: &str = "SET default_transaction_read_only = off; SET idle_session_timeout = 0";
+
+async fn connect(config: &Config, during: &'static str) -> Result<SqlConnection, Error> {
+    let connection = SqlConnection::connect(config).await?;
+    let set = connection.client().batch_execute(SETTINGS).await;
+    set.map_err(|error| sql_error(during, error))?;
+    Ok(connection)
 }

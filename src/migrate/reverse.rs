@@ -5,9 +5,10 @@
 use super::Migration;
 use super::made::{self, Made};
 use super::state::{Phase, State};
+use crate::Lsn;
 use crate::connection::{Connection, InUse, SlotName, SlotOptions, SqlConnection, sql_error};
 use crate::error::Error;
-use crate::snapshot::{self, Copied};
+use crate::snapshot::{self, Copied, SnapshotCopy, Table};
 
 const DROP_PUBLICATION: &str = "DROP PUBLICATION IF EXISTS";
 
@@ -50,9 +51,9 @@ const NEEDED: [&str; 7] = [
 /// Looks whether the target can send, and can be written to while it does: before anything is closed for it.
 pub(super) async fn check(migration: &Migration) -> Result<(), Error> {
     let back = migration.reversed()?;
-    let copied = snapshot::copied(migration.target(), migration.slot().as_str()).await?;
-    let is_copied = |subject: Option<&str>| {
-        copied.iter().any(|table| {
+    let carried = carried(migration).await?;
+    let is_carried = |subject: Option<&str>| {
+        carried.iter().any(|table| {
             let name = format!("{}.{}", super::identifier(&table.schema), super::identifier(&table.table));
             subject == Some(name.as_str())
         })
@@ -61,7 +62,7 @@ pub(super) async fn check(migration: &Migration) -> Result<(), Error> {
     let mut found = report.findings.iter().filter(|finding| {
         finding.severity == super::doctor::Severity::Error
             && NEEDED.contains(&finding.id)
-            && (finding.id != "replica-identity" || is_copied(finding.subject.as_deref()))
+            && (finding.id != "replica-identity" || is_carried(finding.subject.as_deref()))
     });
     found.next().map_or(Ok(()), |first| Err(first.refusal("no stream back can be armed")))
 }
@@ -74,7 +75,7 @@ pub(super) async fn arm(
 ) -> Result<(), Error> {
     disarm(migration, source, target).await?;
     let back = migration.reversed()?;
-    let copied = snapshot::copied(migration.target(), migration.slot().as_str()).await?;
+    let tables = carried(migration).await?;
     let (client, name) = (source.client(), back.slot());
     client.batch_execute("SET default_transaction_read_only = off").await.map_err(refused)?;
     made::prepare_made(client).await?;
@@ -83,13 +84,13 @@ pub(super) async fn arm(
         made::record_made(client, name, Made::Closed, &before).await?;
     }
     made::record_made(client, name, Made::Publication, back.publication()).await?;
-    let publication = publication(migration, source, &back, &copied).await?;
+    let publication = publication(migration, source, &back, &tables).await?;
     target.client().batch_execute(&publication).await.map_err(refused)?;
     made::record_made(client, name, Made::Slot, name.as_str()).await?;
     let mut walsender = Connection::connect(migration.target()).await?;
     let lsn = walsender.create_slot(name, SlotOptions::new()).await?.consistent_point();
     walsender.close().await;
-    let equal: Vec<_> = copied.into_iter().map(|table| Copied { lsn, ..table }).collect();
+    let equal: Vec<_> = tables.into_iter().map(|table| Copied { lsn, ..table }).collect();
     snapshot::record(client, name.as_str(), &equal).await?;
     State { phase: Phase::Follow, fence: None }.write(client, name.as_str()).await
 }
@@ -117,18 +118,30 @@ pub(super) async fn disarm(
     super::cleanup::forget(&back, client).await
 }
 
-/// Of the tables that were copied, under the names and as roots or leaves as they came.
+/// What is published now, and was compared: of what was copied once, some may have been dropped or renamed on both sides.
+async fn carried(migration: &Migration) -> Result<Vec<Copied>, Error> {
+    let copy =
+        SnapshotCopy::new(migration.source().clone(), migration.target().clone(), migration.slot().as_str())
+            .publication(migration.publication());
+    let tables = copy.tables().await?.into_iter();
+    // Those of the target have other oids.
+    let carried =
+        |table: Table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO, relation: None };
+    Ok(tables.map(carried).collect())
+}
+
+/// Of the tables that were carried over, under the names and as roots or leaves as they came.
 async fn publication(
     migration: &Migration,
     source: &SqlConnection,
     back: &Migration,
-    copied: &[Copied],
+    carried: &[Copied],
 ) -> Result<String, Error> {
     const VIA_ROOT: &str = "SELECT pubviaroot FROM pg_catalog.pg_publication WHERE pubname = $1";
     let via_root = source.client().query_opt(VIA_ROOT, &[&migration.publication()]).await;
     let via_root: Option<bool> =
         via_root.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(refused)?;
-    let tables: Vec<_> = copied
+    let tables: Vec<_> = carried
         .iter()
         .map(|table| format!("ONLY {}.{}", super::identifier(&table.schema), super::identifier(&table.table)))
         .collect();

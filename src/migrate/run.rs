@@ -229,6 +229,11 @@ impl Run {
                 self.follow_once(&lead, &copied, until, new_tables_from, &mut shutdown).await?;
             match turn {
                 Turn::Stopped => return Ok(Outcome::Stopped),
+                // Everything up to now: what joined the publication has to be there, too.
+                Turn::Reached if !self.is_copied().await? => {
+                    let target = migration.connect_target().await?;
+                    self.copy(&target).await?;
+                }
                 Turn::Reached => {
                     let reached = until.unwrap_or(statistics.acknowledged);
                     migration.carry_sequences(0).await?;

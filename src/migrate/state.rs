@@ -19,6 +19,10 @@ const WRITE: &str = "INSERT INTO walferry.migration (name, phase, fence) \
      VALUES ($1, $2, $3::pg_catalog.text::pg_catalog.pg_lsn) ON CONFLICT (name) DO UPDATE \
      SET phase = EXCLUDED.phase, fence = EXCLUDED.fence, updated_at = pg_catalog.now()";
 
+/// Nobody's step is undone by it: somebody else may be cutting over, or cleaning up.
+const BEGIN_CUTOVER: &str = "UPDATE walferry.migration SET phase = 'fence', fence = NULL, updated_at = pg_catalog.now() \
+     WHERE name = $1 AND phase = 'follow'";
+
 /// What a migration has done so far. Each is kept in the target when it is done, and what comes next is begun behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -109,6 +113,12 @@ impl State {
             ),
             mend: "go on with the version that wrote it".to_owned(),
         })
+    }
+
+    /// From following to the fence. Whether it was followed.
+    pub(super) async fn begin_cutover(client: &Client, name: &str) -> Result<bool, Error> {
+        let begun = client.execute(BEGIN_CUTOVER, &[&name]).await;
+        Ok(begun.map_err(|error| sql_error("while it wrote how far the migration is", error))? == 1)
     }
 
     pub(super) async fn write(self, client: &Client, name: &str) -> Result<(), Error> {

@@ -40,6 +40,12 @@ impl Status {
 }
 
 impl Migration {
+    /// What was done last; `None` if it hasn't begun. Changes nothing.
+    pub async fn phase(&self) -> Result<Option<Phase>, Error> {
+        let target = self.connect_target().await?;
+        Ok(State::read(target.client(), self.slot().as_str()).await?.map(|state| state.phase))
+    }
+
     /// Looks where the migration is. Changes nothing.
     pub async fn status(&self) -> Result<Status, Error> {
         let (source, target) = (self.connect_source().await?, self.connect_target().await?);

@@ -11,8 +11,8 @@ use crate::{Lsn, RelationId};
 pub(super) struct Tables {
     pub(super) only: HashSet<(String, String)>,
     pub(super) except: HashSet<(String, String)>,
-    /// At which position of the source each table was copied; no others are passed on, if there are any.
-    pub(super) copied: HashMap<(String, String), Lsn>,
+    /// At which position of the source each table was copied, and which one it was; no others are passed on, if there are any.
+    pub(super) copied: HashMap<(String, String), (Lsn, Option<RelationId>)>,
     /// Where the transaction commits, or is prepared, that is on its way. A slot, and with it a snapshot, is made only when
     /// nothing is prepared: so what was prepared before it was committed before it.
     commit: Lsn,
@@ -43,7 +43,8 @@ impl Tables {
         let name = (relation.schema.clone(), relation.name.clone());
         let is_wanted = (self.only.is_empty() || self.only.contains(&name)) && !self.except.contains(&name);
         let way = match self.copied.get(&name) {
-            Some(lsn) if is_wanted => Way::From(*lsn),
+            // Another table that has the name by now was not copied.
+            Some((lsn, id)) if is_wanted && id.is_none_or(|id| id == relation.id) => Way::From(*lsn),
             None if is_wanted && self.copied.is_empty() => Way::From(Lsn::ZERO),
             _ => Way::LeftOut,
         };

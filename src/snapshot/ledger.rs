@@ -7,15 +7,15 @@ use tokio_postgres::{Client, Error as SqlError, Row};
 use super::Exported;
 use super::chunk::Blocks;
 use super::columns::literal;
-use crate::Lsn;
 use crate::connection::{Config, SqlConnection, make_room, sql_error};
 use crate::error::Error;
+use crate::{Lsn, RelationId};
 
 const EXISTS: &str = "SELECT pg_catalog.to_regclass('walferry.copy_chunk') IS NOT NULL";
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.copy (\
      name pg_catalog.text, schema pg_catalog.text, relation pg_catalog.text, \
-     lsn pg_catalog.pg_lsn NOT NULL, snapshot pg_catalog.text NOT NULL, \
+     lsn pg_catalog.pg_lsn NOT NULL, snapshot pg_catalog.text NOT NULL, source_oid pg_catalog.oid, \
      begun_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), PRIMARY KEY (name, schema, relation)); \
      COMMENT ON TABLE walferry.copy IS 'At which position of the source each table was copied to this database'; \
      CREATE TABLE IF NOT EXISTS walferry.copy_chunk (\
@@ -26,12 +26,12 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS walferry.copy (\
      COMMENT ON TABLE walferry.copy_chunk IS 'What each of those copies consists of; rows is NULL until a chunk is here'";
 
 const READ: &str = "SELECT t.schema, t.relation, t.lsn::pg_catalog.text, t.snapshot, k.chunk, k.part_schema, k.part, \
-     k.begin_block, k.end_block, k.size, k.rows \
+     k.begin_block, k.end_block, k.size, k.rows, t.source_oid \
      FROM walferry.copy t LEFT JOIN walferry.copy_chunk k USING (name, schema, relation) \
      WHERE t.name = $1 ORDER BY t.schema, t.relation, k.chunk";
 
-const BEGIN: &str = "INSERT INTO walferry.copy (name, schema, relation, lsn, snapshot) \
-     VALUES ($1, $2, $3, $4::pg_catalog.text::pg_catalog.pg_lsn, $5)";
+const BEGIN: &str = "INSERT INTO walferry.copy (name, schema, relation, lsn, snapshot, source_oid) \
+     VALUES ($1, $2, $3, $4::pg_catalog.text::pg_catalog.pg_lsn, $5, $6)";
 
 const BEGIN_CHUNKS: &str = "INSERT INTO walferry.copy_chunk \
      (name, schema, relation, chunk, part_schema, part, begin_block, end_block, size) \
@@ -42,7 +42,7 @@ const FORGET_CHUNKS: &str =
     "DELETE FROM walferry.copy_chunk WHERE name = $1 AND schema = $2 AND relation = $3";
 const FORGET: &str = "DELETE FROM walferry.copy WHERE name = $1 AND schema = $2 AND relation = $3";
 
-const COPIED: &str = "SELECT t.schema, t.relation, t.lsn::pg_catalog.text FROM walferry.copy t \
+const COPIED: &str = "SELECT t.schema, t.relation, t.lsn::pg_catalog.text, t.source_oid FROM walferry.copy t \
      WHERE t.name = $1 AND NOT EXISTS (SELECT FROM walferry.copy_chunk k \
      WHERE k.name = t.name AND k.schema = t.schema AND k.relation = t.relation AND k.rows IS NULL) \
      ORDER BY t.schema, t.relation";
@@ -57,6 +57,8 @@ pub struct Copied {
     pub table: String,
     /// What was committed before this is in the copy; what was committed from here on is not.
     pub lsn: Lsn,
+    /// Which of the source's tables it was; none if that isn't known. Another one may have that name by now.
+    pub relation: Option<RelationId>,
 }
 
 /// Reads from the target which tables are wholly copied; none where nothing was ever copied under that name.
@@ -79,10 +81,16 @@ pub async fn copied(target: &Config, name: &str) -> Result<Vec<Copied>, Error> {
             return Ok(Vec::new());
         }
         let rows = client.query(COPIED, &[&name]).await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<_, String>(2)?))).collect()
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<_, String>(2)?, row.try_get(3)?)))
+            .collect()
     };
-    let rows: Vec<(String, String, String)> = read.await.map_err(reading)?;
-    rows.into_iter().map(|(schema, table, lsn)| Ok(Copied { schema, table, lsn: position(&lsn)? })).collect()
+    let rows: Vec<(String, String, String, Option<u32>)> = read.await.map_err(reading)?;
+    rows.into_iter()
+        .map(|(schema, table, lsn, oid)| {
+            Ok(Copied { schema, table, lsn: position(&lsn)?, relation: oid.map(RelationId::new) })
+        })
+        .collect()
 }
 
 /// Records in the target that these tables are there as the source had them at these positions, although nothing was copied
@@ -92,9 +100,10 @@ pub(crate) async fn record(target: &Client, name: &str, tables: &[Copied]) -> Re
     ledger.prepare().await?;
     let recorded = async {
         target.batch_execute("BEGIN").await?;
-        for Copied { schema, table, lsn } in tables {
+        for Copied { schema, table, lsn, relation } in tables {
+            let oid = relation.map(u32::from);
             ledger.forget((schema, table)).await?;
-            ledger.begin((schema, table), &Exported::new("", *lsn), &[]).await?;
+            ledger.begin((schema, table), oid, &Exported::new("", *lsn), &[]).await?;
         }
         target.batch_execute("COMMIT").await
     };
@@ -129,6 +138,8 @@ pub(super) struct Ledger<'a> {
 #[derive(Debug)]
 pub(super) struct Entry {
     snapshot: Exported,
+    /// Of the source's table; none if that isn't known.
+    oid: Option<u32>,
     pub(super) chunks: Vec<Chunk>,
 }
 
@@ -147,6 +158,11 @@ pub(super) struct Chunk {
 }
 
 impl Entry {
+    /// Whether it is of this table of the source, and not of an earlier one that had the name.
+    pub(super) fn is_of_table(&self, oid: u32) -> bool {
+        self.oid.is_none_or(|own| own == oid)
+    }
+
     pub(super) fn is_whole(&self) -> bool {
         self.chunks.iter().all(|chunk| chunk.rows.is_some())
     }
@@ -189,7 +205,8 @@ impl<'a> Ledger<'a> {
             let lsn: String = row.try_get(2).map_err(reading)?;
             let snapshot = Exported::new(row.try_get::<_, String>(3).map_err(reading)?, position(&lsn)?);
             let table = (row.try_get(0).map_err(reading)?, row.try_get(1).map_err(reading)?);
-            let entry = entries.entry(table).or_insert(Entry { snapshot, chunks: Vec::new() });
+            let oid = row.try_get(11).map_err(reading)?;
+            let entry = entries.entry(table).or_insert(Entry { snapshot, oid, chunks: Vec::new() });
             entry.chunks.extend(Chunk::read(&row).map_err(reading)?);
         }
         Ok(entries)
@@ -199,11 +216,12 @@ impl<'a> Ledger<'a> {
     pub(super) async fn begin(
         &self,
         (schema, table): (&str, &str),
+        oid: Option<u32>,
         snapshot: &Exported,
         chunks: &[Chunk],
     ) -> Result<(), SqlError> {
         let lsn = snapshot.lsn.to_string();
-        self.client.execute(BEGIN, &[&self.name, &schema, &table, &lsn, &snapshot.name]).await?;
+        self.client.execute(BEGIN, &[&self.name, &schema, &table, &lsn, &snapshot.name, &oid]).await?;
         let numbers: Vec<i32> = chunks.iter().map(|chunk| chunk.number).collect();
         let schemas: Vec<&str> = chunks.iter().map(|chunk| chunk.schema.as_str()).collect();
         let tables: Vec<&str> = chunks.iter().map(|chunk| chunk.table.as_str()).collect();

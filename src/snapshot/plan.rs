@@ -21,9 +21,10 @@ pub(super) async fn tables(copy: &SnapshotCopy) -> Result<Vec<Table>, Error> {
     let target = SqlConnection::connect(&copy.target).await?;
     let mut entries = Ledger::new(target.client(), &copy.name).read().await?;
     let tables = published.into_iter().map(|table| {
-        let size = table.size();
+        let (size, oid) = (table.size(), table.oid());
         let key = (table.schema, table.name);
-        let copied_at = entries.remove(&key).filter(Entry::is_whole).map(|entry| entry.lsn());
+        let is_whole = |entry: &Entry| entry.is_whole() && entry.is_of_table(oid);
+        let copied_at = entries.remove(&key).filter(is_whole).map(|entry| entry.lsn());
         Table { schema: key.0, name: key.1, size, copied_at }
     });
     Ok(tables.collect())
@@ -93,7 +94,7 @@ impl Plan<'_> {
     }
 
     fn is_whole(&self, table: &Published) -> bool {
-        self.entry(table).is_some_and(Entry::is_whole)
+        self.entry(table).is_some_and(|entry| entry.is_whole() && entry.is_of_table(table.oid()))
     }
 
     fn unfinished(&self, published: &[Published]) -> usize {
@@ -103,20 +104,26 @@ impl Plan<'_> {
     /// The chunks of a table at this snapshot, those that are copied among them.
     async fn chunks(&self, table: &Published, load: &Load) -> Result<Vec<Chunk>, Error> {
         let entry = self.entry(table);
-        if let Some(entry) = entry.filter(|entry| entry.is_of(self.snapshot)) {
+        let is_same = |entry: &&Entry| entry.is_of(self.snapshot) && entry.is_of_table(table.oid());
+        if let Some(entry) = entry.filter(is_same) {
             return Ok(entry.chunks.clone());
         }
         let chunks = divide(table, self.copy.chunk_bytes);
-        self.begin(load, entry, &chunks).await?;
+        self.begin((table.oid(), load), entry, &chunks).await?;
         Ok(chunks)
     }
 
     /// Notes what is to be copied of a table, which must be empty. What an earlier run brought of it at another snapshot
-    /// goes in the same transaction.
-    async fn begin(&self, load: &Load, before: Option<&Entry>, chunks: &[Chunk]) -> Result<(), Error> {
+    /// goes in the same transaction; so do the rows of an earlier table of that name, what was followed of it among them.
+    async fn begin(
+        &self,
+        (oid, load): (u32, &Load),
+        before: Option<&Entry>,
+        chunks: &[Chunk],
+    ) -> Result<(), Error> {
         let begun = async {
             self.client.batch_execute(target::BEGIN).await?;
-            if before.is_some_and(Entry::has_rows) {
+            if before.is_some_and(|entry| entry.has_rows() || entry.is_whole()) {
                 self.empty(load).await?;
             }
             if before.is_some() {
@@ -126,7 +133,7 @@ impl Plan<'_> {
                 self.client.batch_execute("ROLLBACK").await?;
                 return Ok(false);
             }
-            self.ledger.begin(load.key(), self.snapshot, chunks).await?;
+            self.ledger.begin(load.key(), Some(oid), self.snapshot, chunks).await?;
             self.client.batch_execute("COMMIT").await?;
             Ok(true)
         };

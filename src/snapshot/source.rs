@@ -50,6 +50,10 @@ const SETTINGS: &str = "SET row_security = off; SET idle_session_timeout = 0; SE
 pub(super) const OPTIONAL_SETTINGS: [&str; 2] =
     ["SET client_connection_check_interval = '5s'", "SET transaction_timeout = 0"];
 
+/// The slot isn't dropped: it has what came since for the tables that are whole.
+const AGAIN: &str = "copy again, as `migrate run` does when it is called again: at a new snapshot, that of a temporary slot, say. Tables that \
+     are wholly copied stay, others are begun anew; the slot from before must stay, too";
+
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const PUBLICATIONS: &str =
@@ -123,9 +127,7 @@ fn lost(snapshot: &Exported, error: Error) -> Error {
                 "the snapshot \"{}\" is gone from the source: the transaction that exported it has ended",
                 snapshot.name()
             ),
-            mend: "drop the slot that it belongs to, make a new one with a new snapshot, and copy again: tables that are \
-                   wholly copied stay, others are begun anew"
-                .to_owned(),
+            mend: AGAIN.to_owned(),
         },
         _ => error,
     }
@@ -153,8 +155,7 @@ fn rewritten(table: &str) -> Error {
         problem: format!(
             "{table} was rewritten or emptied after the snapshot was made, which may not see its rows any more"
         ),
-        mend: "drop the slot, make a new one with a new snapshot, and copy again: tables that are wholly copied stay"
-            .to_owned(),
+        mend: AGAIN.to_owned(),
     }
 }
 

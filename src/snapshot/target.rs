@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::trace;
 
 /// Settings of a session that loads: text is read as it was printed, and a commit is durable.
-const SETTINGS: &str = "SET idle_session_timeout = 0; SET row_security = off; SET xmloption = content; SET array_nulls = on; \
+const SETTINGS: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; SET idle_session_timeout = 0; SET row_security = off; SET xmloption = content; SET array_nulls = on; \
      SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
      WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
 

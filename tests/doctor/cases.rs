@@ -422,6 +422,10 @@ pub(crate) fn columns() -> Vec<Case> {
             .source("CREATE TYPE $S.$N AS ENUM ('a'); ALTER TABLE $T ADD COLUMN $N $S.$N[]")
             .target("CREATE TYPE $S.$N AS ENUM ('a')")
             .subject("$T.$N").same(COLUMNS),
+        Case::new("column-missing")
+            .source("ALTER TABLE $T ADD COLUMN $N text DEFAULT 'it''s \\ {x}'; ALTER TABLE $T ALTER COLUMN $N DROP DEFAULT")
+            .subject("$T.$N").same("SELECT attname, attmissingval, atthasdef FROM pg_attribute WHERE attrelid = $LT::regclass AND attnum > 0 ORDER BY attname"),
+        Case::new("column-missing").source("ALTER TABLE $T RENAME COLUMN $V TO $N").subject("$T.$N").same(COLUMNS),
         Case::new("column-type").target("ALTER TABLE $T ALTER COLUMN $V TYPE varchar(20)").subject("$T.$V").same(COLUMNS),
         Case::new("column-collation").target("ALTER TABLE $T ALTER COLUMN $V TYPE text COLLATE \"C\"").subject("$T.$V").same(COLUMNS),
         Case::new("column-collation")

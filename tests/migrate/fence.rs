@@ -163,6 +163,8 @@ fn a_cutover_back_opens_what_the_first_has_closed() {
     run(&mut reversed(&world, &with("cutover", &BACK)));
     world.source.psql(DATABASE, "DELETE FROM bulk WHERE id = 1");
     assert!(world.target.try_psql(DATABASE, "DELETE FROM bulk WHERE id = 2").is_err());
+    // What was true once is no success now.
+    refused(&world, &["cutover"], "closed to writers since");
 }
 
 #[test]
@@ -202,4 +204,44 @@ fn who_follows_and_has_given_way_ends_when_it_is_told_to() {
     });
     let told = running.end();
     assert!(String::from_utf8_lossy(&told.stderr).contains("stopped"));
+}
+
+/// The servers are closed in turn. It waits, too, for longer than its role's sessions may.
+#[test]
+fn a_cutover_reaches_a_server_that_is_to_be_read_write_when_it_has_closed_it() {
+    let world = world();
+    for cluster in [&world.source, &world.target] {
+        cluster.psql(DATABASE, "ALTER ROLE CURRENT_USER SET idle_session_timeout = '700ms'");
+    }
+    let [from, to] = [&world.source, &world.target].map(|cluster| cluster.conninfo(DATABASE));
+    let between = |words: &[&str], from: &str, to: &str| {
+        let (first, options) = words.split_first().expect("a command");
+        let reached = |server: &str| format!("{server} target_session_attrs=read-write");
+        let sides = ["--source".to_owned(), reached(from), "--target".to_owned(), reached(to)];
+        let mut with_sides = crate::program::migrate();
+        with_sides.arg(first).args(sides).args(options);
+        with_sides
+    };
+    run(&mut between(&["run", "--stop-at-current"], &from, &to));
+    let mut leader = world.target.session(DATABASE);
+    leader.run("SET idle_session_timeout = 0");
+    leader.run("SELECT pg_advisory_lock(hashtext('walferry.lead'), hashtext('walferry'))");
+    let cutting = Running::start(&mut between(&["cutover", "--reverse"], &from, &to));
+    // It waits for longer than a session may be idle.
+    thread::sleep(Duration::from_secs(3));
+    drop(leader);
+    cutting.wait();
+    run(&mut between(&with("cutover", &BACK), &to, &from));
+}
+
+#[test]
+fn a_role_that_is_set_to_read_migrates_all_the_same() {
+    let world = world();
+    for cluster in [&world.source, &world.target] {
+        cluster.psql(DATABASE, "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on");
+    }
+    run(&mut command(&world, &["run", "--stop-at-current"]));
+    run(&mut command(&world, &["verify"]));
+    run(&mut command(&world, &["cutover", "--reverse"]));
+    run(&mut command(&world, &["cleanup"]));
 }

@@ -8,10 +8,12 @@
     reason = "test helpers fail the test by a panic; clippy knows only #[test] functions as tests"
 )]
 
+mod changed;
 mod fence;
 mod kills;
 #[path = "../program/mod.rs"]
 mod program;
+mod several;
 mod steps;
 mod story;
 #[path = "../support/mod.rs"]

@@ -76,7 +76,7 @@ fn rows_that_come_behind_the_first_look_are_left_alone_too() {
         .expect_err("no snapshot");
     // As the first entry of the ledger is made.
     stage.target(
-        "CREATE SCHEMA walferry; CREATE TABLE walferry.copy (name text, schema text, relation text, lsn pg_lsn NOT NULL,
+        "CREATE SCHEMA walferry; CREATE TABLE walferry.copy (name text, schema text, relation text, lsn pg_lsn NOT NULL, source_oid oid,
              snapshot text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (name, schema, relation));
          CREATE TRIGGER late AFTER INSERT ON walferry.copy EXECUTE FUNCTION late();
          ALTER TABLE walferry.copy ENABLE ALWAYS TRIGGER late",

@@ -302,6 +302,15 @@ impl Config {
         self
     }
 
+    /// The same primary, also while a migration has closed its database to writers.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn also_when_closed(mut self) -> Self {
+        if self.target_session == TargetSession::ReadWrite {
+            self.target_session = TargetSession::Primary;
+        }
+        self
+    }
+
     /// What was ignored while the configuration was completed, one sentence each: a password file that others can
     /// read, for one. Worth showing to whoever runs the program.
     pub fn warnings(&self) -> &[String] {

@@ -116,15 +116,23 @@ pub(super) const CHECKS: &[Check] = &[
         since: 14,
         look: Look::Across(
             &COLUMNS,
-            "SELECT o.schema, o.name, o.attribute, o.type FROM other o
-             JOIN relations r ON r.schema = o.schema AND r.name = o.name AND r.relkind IN ('r', 'p')
+            // What rows from before have without being written again, they are to have here; and one of that place and type was renamed.
+            "SELECT o.schema, o.name, CASE WHEN w.was IS NOT NULL THEN format('RENAME COLUMN %I TO %I; -- or, if it is another one: ALTER TABLE %I.%I ',
+                 w.was, o.attribute, o.schema, o.name) ELSE '' END
+               || format('ADD COLUMN %I %s', o.attribute, o.type)
+               || coalesce(format(' DEFAULT %L; ALTER TABLE %I.%I ALTER COLUMN %I ', o.missing, o.schema, o.name, o.attribute)
+                 || coalesce('SET DEFAULT ' || o.fallback, 'DROP DEFAULT'), '') AS action, o.attribute
+             FROM other o JOIN relations r ON r.schema = o.schema AND r.name = o.name AND r.relkind IN ('r', 'p')
+             LEFT JOIN LATERAL (SELECT a.attname AS was FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attnum = o.number AND NOT a.attisdropped
+               AND format_type(a.atttypid, a.atttypmod) = o.type AND NOT EXISTS (
+                 SELECT FROM other n WHERE n.schema = o.schema AND n.name = o.name AND n.attribute = a.attname)) w ON true
              WHERE o.is_carried AND NOT EXISTS (
                SELECT FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attname = o.attribute AND a.attnum > 0 AND NOT a.attisdropped)
              ORDER BY o.schema, o.name, o.number",
         ),
         subject: COLUMN,
         reason: "the column is not there",
-        mend: "ALTER TABLE {schema:i}.{name:i} ADD COLUMN {attribute:i} {type}",
+        mend: "ALTER TABLE {schema:i}.{name:i} {action}",
     },
     Check {
         id: "column-type",

@@ -10,14 +10,16 @@ pub(super) const TABLES: Facts =
 
 /// Their columns. `is_carried` says whether values of it come: all do but those left out of a column list, and generated ones.
 pub(super) const COLUMNS: Facts = Facts {
-    columns: "schema text, name text, attribute text, number int, type text, collate_name text, generated text, identity text, expression text, is_carried bool",
+    columns: "schema text, name text, attribute text, number int, type text, collate_name text, generated text, identity text, expression text, is_carried bool, missing text, fallback text",
     query: "SELECT p.schema, p.name, a.attname AS attribute, a.attnum AS number, format_type(a.atttypid, a.atttypmod) AS type,
        (SELECT format('%I.%I', n.nspname, l.collname) FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace
         WHERE l.oid = a.attcollation) AS collate_name,
        a.attgenerated AS generated, a.attidentity AS identity,
        CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS expression,
        CASE WHEN a.attgenerated = '' THEN coalesce(p.attributes ? a.attname::text, true)
-         ELSE coalesce(p.attributes ? a.attname::text, false) AND current_setting('server_version_num')::int >= 180000 END AS is_carried
+         ELSE coalesce(p.attributes ? a.attname::text, false) AND current_setting('server_version_num')::int >= 180000 END AS is_carried,
+       (a.attmissingval::text::text[])[1] AS missing,
+       CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END AS fallback
      FROM published p JOIN pg_attribute a ON a.attrelid = p.oid AND a.attnum > 0 AND NOT a.attisdropped
      LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum",
 };
