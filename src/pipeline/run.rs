@@ -153,7 +153,7 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
             };
             let Err(trouble) = ended else { return Ok(()) };
             if self.intake.shutdown.has_dropped {
-                return self.leave(&trouble).await;
+                return self.leave(trouble).await;
             }
             if !self.recover(trouble).await? {
                 return Ok(());
@@ -163,8 +163,9 @@ impl<S: ChangeSink, R: Source, F: Future<Output = ()>> Run<S, R, F> {
     }
 
     /// The run was to end, and the sink doesn't: what isn't durable comes again, and the source hears of what is.
-    async fn leave(&mut self, trouble: &Trouble) -> Result<(), Error> {
+    async fn leave(&mut self, trouble: Trouble) -> Result<(), Error> {
         trace::warn!(error = %trouble.error().with_causes(), "what the sink was given last is left undone; it comes again");
+        drop(trouble);
         self.publish();
         match self.intake.ended.replace(Ended::Gone) {
             Some(Ended::Lost(_) | Ended::Gone) => Ok(()),

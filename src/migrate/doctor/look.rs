@@ -58,8 +58,9 @@ impl Given {
 
 impl<'a> Examiner<'a> {
     pub(super) async fn open(migration: &'a Migration, given: Given) -> Result<Self, Error> {
-        let source = Session::begin(migration.connect_source().await?).await?;
-        let target = Session::begin(migration.connect_target().await?).await?;
+        // As the role and the database are set: a migration's own sessions set what matters to them themselves.
+        let source = Session::begin(SqlConnection::connect(migration.source()).await?).await?;
+        let target = Session::begin(SqlConnection::connect(migration.target()).await?).await?;
         Ok(Self { migration, given, source, target, told: HashMap::new() })
     }
 
