@@ -44,6 +44,8 @@ pub struct Script {
     has_preamble: bool,
     /// The tables of which the target was asked already what they are.
     asked: HashMap<RelationId, Arc<Relation>>,
+    /// Those among them for which the open transaction has asked: if that is taken back, whoever comes next asks again.
+    asked_last: Vec<RelationId>,
 }
 
 /// Runs before the first change. psql reads its own commands (`\set`) and sends the rest. To it, of numbers only 1 is true: so it
@@ -79,7 +81,7 @@ END $$;
 impl Script {
     /// A script that has not begun, with what is known of the source's tables.
     pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, has_preamble: false, asked: HashMap::new() }
+        Self { catalog, has_preamble: false, asked: HashMap::new(), asked_last: Vec::new() }
     }
 
     /// Writes an event behind what was written before.
@@ -104,12 +106,16 @@ impl Script {
 
     /// Ends a transaction whose end won't come: it begins again behind this, or never.
     pub fn rollback(&mut self, out: &mut Vec<u8>) {
+        for id in self.asked_last.drain(..) {
+            self.asked.remove(&id);
+        }
         out.extend_from_slice(b"ROLLBACK; -- the connection was lost\n");
     }
 
     fn write(&mut self, out: &mut Vec<u8>, event: &Event) -> Result<(), SqlError> {
         match event {
             Event::Begin(begin) => {
+                self.asked_last.clear();
                 // What the source checked at the end of a statement that changed many rows, or at the end of the
                 // transaction, can't be checked between the statements here.
                 writeln!(
@@ -146,6 +152,7 @@ impl Script {
             return Ok(());
         }
         self.asked.insert(relation.id, Arc::clone(relation));
+        self.asked_last.push(relation.id);
         statement::ask(out, relation)
     }
 
