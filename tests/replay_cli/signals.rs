@@ -157,14 +157,13 @@ fn a_signal_ends_it_soon_while_the_target_waits_for_a_lock() {
         command
     };
     let child = into_target(from(&cluster)).stderr(Stdio::piped()).spawn().unwrap();
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = 'target' AND wait_event_type = 'Lock'";
-    wait_for("the lock", || cluster.psql("postgres", waiting) == "1");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    wait_for("the lock", || cluster.psql("target", waiting) == "1");
     signal(&child, "TERM");
     let output = ended(child);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(last_line(&output).starts_with("replayed 0 transactions, 0 changes"), "{}", stderr(&output));
-    wait_for("the server to notice", || cluster.psql("postgres", waiting) == "0");
+    wait_for("the server to notice", || cluster.psql("target", waiting) == "0");
     drop(holder);
     let told = last_line(&run(&mut into_target(up_to_now(&cluster))));
     assert!(told.starts_with("replayed 1 transactions, 1 changes"), "{told}");

@@ -145,7 +145,8 @@ fn a_table_that_inherits_since_the_program_began_is_not_truncated() {
 fn a_row_of_a_table_that_inherits_since_the_program_began_is_left_alone() {
     let cluster = source_and_target();
     cluster.psql("postgres", "SELECT pg_copy_logical_replication_slot('s', 'script')");
-    cluster.psql("postgres", "CREATE DATABASE copied TEMPLATE target");
+    let [copied, target] = ["copied", "target"].map(support::sql::database);
+    cluster.psql("postgres", &format!("CREATE DATABASE {copied} TEMPLATE {target}"));
     let mut command = replay();
     command.args(["--source", &cluster.conninfo("postgres"), "--slot", "script", "--publication", "p"]);
     let mut writer = Running(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
