@@ -31,7 +31,8 @@ pub struct Catalog {
 pub struct TableFacts {
     /// Columns that are GENERATED ALWAYS AS IDENTITY: no UPDATE may assign to them.
     pub identity_always: Vec<String>,
-    /// Whether other tables inherit from it, and it is not partitioned: then a statement must say ONLY.
+    /// Whether other tables inherit from it, and it is not partitioned: then a statement must say ONLY. On the target it may be
+    /// otherwise, and one may come to inherit later: sinks of this crate ask there.
     pub has_children: bool,
 }
 

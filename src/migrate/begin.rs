@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::Migration;
 use super::hold::temporary_name;
 use super::made::{self, Made};
 use super::run::{Goal, Outcome, Run, Stage};
@@ -71,10 +70,7 @@ impl Run {
     }
 
     fn copying(&self) -> SnapshotCopy {
-        let Migration { source, target, slot, publication } = &self.migration;
-        SnapshotCopy::new(source.clone(), target.clone(), slot.as_str())
-            .publication(publication)
-            .jobs(self.jobs)
+        self.migration.copying().jobs(self.jobs)
     }
 
     /// Copies what isn't copied: in the snapshot of the slot, if that is made now; else in one of its own.

@@ -33,6 +33,7 @@ pub mod verify;
 use crate::connection::{Config, SlotName, SqlConnection, sql_error};
 use crate::error::Error;
 use crate::quote::text::identifier;
+use crate::snapshot::SnapshotCopy;
 
 pub use self::cutover::{CutOver, Cutover, PlannedStep};
 pub use self::hold::Held;
@@ -78,6 +79,12 @@ impl Migration {
     /// Which tables.
     pub fn publication(&self) -> &str {
         &self.publication
+    }
+
+    /// The copy of what is published.
+    fn copying(&self) -> SnapshotCopy {
+        SnapshotCopy::new(self.source.clone(), self.target.clone(), self.slot.as_str())
+            .publication(&self.publication)
     }
 
     pub(crate) async fn connect_source(&self) -> Result<SqlConnection, Error> {

@@ -8,7 +8,7 @@ use super::state::{Phase, State};
 use crate::Lsn;
 use crate::connection::{Connection, InUse, SlotName, SlotOptions, SqlConnection, sql_error};
 use crate::error::Error;
-use crate::snapshot::{self, Copied, SnapshotCopy, Table};
+use crate::snapshot::{self, Copied, Table};
 
 const DROP_PUBLICATION: &str = "DROP PUBLICATION IF EXISTS";
 
@@ -120,10 +120,7 @@ pub(super) async fn disarm(
 
 /// What is published now, and was compared: of what was copied once, some may have been dropped or renamed on both sides.
 async fn carried(migration: &Migration) -> Result<Vec<Copied>, Error> {
-    let copy =
-        SnapshotCopy::new(migration.source().clone(), migration.target().clone(), migration.slot().as_str())
-            .publication(migration.publication());
-    let tables = copy.tables().await?.into_iter();
+    let tables = migration.copying().tables().await?.into_iter();
     // Those of the target have other oids.
     let carried =
         |table: Table| Copied { schema: table.schema, table: table.name, lsn: Lsn::ZERO, relation: None };

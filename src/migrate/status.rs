@@ -6,7 +6,6 @@ use super::state::{Phase, State};
 use crate::Lsn;
 use crate::connection::{SqlConnection, sql_error};
 use crate::error::Error;
-use crate::snapshot::SnapshotCopy;
 
 const PROGRESS: &str = "SELECT resume_lsn::pg_catalog.text FROM walferry.progress WHERE name = $1";
 const HAS_PROGRESS: &str = "SELECT pg_catalog.to_regclass('walferry.progress') IS NOT NULL";
@@ -41,6 +40,10 @@ impl Status {
 
 impl Migration {
     /// What was done last; `None` if it hasn't begun. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the target can't be reached, or refuses to say.
     pub async fn phase(&self) -> Result<Option<Phase>, Error> {
         let target = self.connect_target().await?;
         Ok(State::read(target.client(), self.slot().as_str()).await?.map(|state| state.phase))
@@ -51,10 +54,8 @@ impl Migration {
         let (source, target) = (self.connect_source().await?, self.connect_target().await?);
         let name = self.slot().as_str();
         let state = State::read(target.client(), name).await?;
-        let copy = SnapshotCopy::new(self.source().clone(), self.target().clone(), name)
-            .publication(self.publication());
         let (tables, sequences_behind) = match state {
-            Some(_) => (copy.tables().await?, self.sequences_behind().await?.len()),
+            Some(_) => (self.copying().tables().await?, self.sequences_behind().await?.len()),
             None => (Vec::new(), 0),
         };
         let slot = match Guard::new(u64::MAX).look(self).await {

@@ -5,6 +5,9 @@ use std::fmt;
 use crate::error::Error;
 use crate::migrate::state::Phase;
 
+/// What a stream meets when it comes to a change that wants it. What came before may want it as it is.
+const MET_WHILE_FOLLOWING: [&str; 3] = ["table-missing", "column-missing", "enum-label"];
+
 /// What an examination found: see [`Migration::examine`](crate::migrate::Migration::examine).
 ///
 /// Prints one finding after another, the worst first, each with what mends it.
@@ -78,14 +81,21 @@ impl Report {
     pub fn has_errors(&self) -> bool {
         self.worst() == Some(Severity::Error)
     }
-}
 
-/// What a stream meets when it comes to a change that wants it. What came before may want it as it is.
-const MET_WHILE_FOLLOWING: [&str; 3] = ["table-missing", "column-missing", "enum-label"];
-
-impl Report {
     /// Whether a migration that is there should not go on. What the target's tables have lacked since the copy doesn't keep it from
     /// that: following stops where it is wanted, and tells it. A column that was renamed has its old name in what comes before.
+    ///
+    /// ```no_run
+    /// # async fn example(migration: walferry::migrate::Migration) -> Result<(), walferry::Error> {
+    /// use walferry::migrate::doctor::Options;
+    ///
+    /// let report = migration.examine(&Options::new()).await?;
+    /// if report.keeps_from_running(migration.phase().await?) {
+    ///     print!("{report}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keeps_from_running(&self, phase: Option<Phase>) -> bool {
         let is_met =
             |finding: &Finding| phase == Some(Phase::Follow) && MET_WHILE_FOLLOWING.contains(&finding.id);
